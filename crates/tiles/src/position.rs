@@ -1,0 +1,109 @@
+//! Where a record stands in its shard, and which shard that is.
+
+use std::fmt;
+
+use smol_str::SmolStr;
+
+/// Bytes of a Kinesis sequence number: up to 186 bits, more than any number type of DynamoDB holds.
+const SEQUENCE_BYTES: usize = 24;
+const BYTES: usize = SEQUENCE_BYTES + 4;
+
+/// The place of a record in its shard: the sequence number as fixed-width big-endian bytes, then the
+/// sub-sequence number of a record inside an aggregate. Byte order is shard order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position([u8; BYTES]);
+
+impl Position {
+    /// From the decimal sequence number that Kinesis gives and the sub-sequence number (0 outside aggregates).
+    /// `None` where the text is no number of at most 192 bits.
+    pub fn parse(sequence_number: &str, sub_sequence: u32) -> Option<Self> {
+        if sequence_number.is_empty() {
+            return None;
+        }
+        let mut sequence = [0u8; SEQUENCE_BYTES];
+        for digit in sequence_number.bytes() {
+            let mut carry = u16::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+            for byte in sequence.iter_mut().rev() {
+                let product = u16::from(*byte) * 10 + carry;
+                *byte = product as u8;
+                carry = product >> 8;
+            }
+            if carry > 0 {
+                return None;
+            }
+        }
+        let mut bytes = [0u8; BYTES];
+        bytes[..SEQUENCE_BYTES].copy_from_slice(&sequence);
+        bytes[SEQUENCE_BYTES..].copy_from_slice(&sub_sequence.to_be_bytes());
+        Some(Self(bytes))
+    }
+
+    /// The stored form.
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// From the stored form.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+/// Lower-case hex, which sorts as positions do.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Position({self})")
+    }
+}
+
+/// One shard of one life of a stream: stream name, generation, shard id. The generation is raised when a
+/// stream is recreated, for its sequence numbers begin anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShardKey(SmolStr);
+
+impl ShardKey {
+    /// The key of a shard.
+    pub fn new(stream: &str, generation: u32, shard_id: &str) -> Self {
+        Self(SmolStr::new(format!("{stream}/{generation}/{shard_id}")))
+    }
+
+    /// The text at the end of the sort keys of its derived tiles.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn order_of_bytes_is_order_of_numbers(a: u128, b: u128, x: u32, y: u32) {
+            let position = |n: u128, sub| Position::parse(&n.to_string(), sub).unwrap();
+            prop_assert_eq!((a, x).cmp(&(b, y)), position(a, x).cmp(&position(b, y)));
+            let bytes = position(a, 0);
+            prop_assert_eq!(&bytes.as_bytes()[8..24], &a.to_be_bytes());
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_as_kinesis_writes_them() {
+        let a = Position::parse("49590338271490256608559692538361571095921575989136588898", 0).unwrap();
+        let b = Position::parse("49590338271490256608559692540925702759324208523137515618", 0).unwrap();
+        assert!(a < b);
+        assert_eq!(Position::from_bytes(a.as_bytes()), Some(a));
+        for wrong in ["", "12a", "-1", &"9".repeat(60)] {
+            assert_eq!(Position::parse(wrong, 0), None, "{wrong}");
+        }
+    }
+}
