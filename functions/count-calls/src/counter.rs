@@ -1,0 +1,270 @@
+//! The handler: one batch, chunk by chunk.
+
+use std::sync::Arc;
+
+use aws_lambda_events::kinesis::KinesisEvent;
+use aws_lambda_events::streams::KinesisEventResponse;
+use cdr::{CallRecord, NumberPlan};
+use features::{FeatureSet, Level, Observation, Observer, Party, SlotInput, SlotMask};
+use futures::StreamExt as _;
+use tiles::{CallMark, CallerTile, DerivedTile, Position, ShardKey, TileStore, Verdict};
+use tokio::time::Instant;
+
+use crate::caller_stage::{mark, write_caller_tiles};
+use crate::derived_stage::write_derived_tiles;
+use crate::intake::{Lateness, Received, ShardBatch, judge, read_event};
+use crate::limits::{CACHE_BYTES, CHUNK_RECORDS, DEADLINE_MARGIN, REQUESTS_IN_FLIGHT, TILE_LIFE_MIN_MS};
+use crate::quarantine::{Quarantine, set_aside};
+use crate::report::BatchReport;
+use crate::tile_cache::TileCache;
+use crate::write::{Cost, WriteFailure};
+
+/// What a deployment chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterSettings {
+    /// Raised when a stream of the same name is recreated: its sequence numbers begin anew.
+    pub generation: u32,
+    /// How old a call may be when it arrives.
+    pub lateness: Lateness,
+    /// How long the stream keeps records, in milliseconds: a redelivery may come that late.
+    pub retention_ms: i64,
+}
+
+/// Why an event was not worked through at all; the stream delivers the whole batch again.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// Not what an event-source mapping of Kinesis sends.
+    #[error("the event is no Kinesis batch: {0}; map the function to a stream with ParallelizationFactor 1")]
+    Event(&'static str),
+    /// Trying again does not help until somebody acts.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// Counts the calls of one shard's batches. It keeps tiles from batch to batch: use one for each shard.
+#[derive(Debug)]
+pub struct CallCounter<S, Q> {
+    store: S,
+    quarantine: Q,
+    set: Arc<FeatureSet>,
+    plan: Arc<NumberPlan>,
+    settings: CounterSettings,
+    observer: Observer,
+    caller_tiles: TileCache<CallerTile>,
+    derived_tiles: TileCache<DerivedTile>,
+}
+
+impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
+    /// A counter that has seen no batch.
+    pub fn new(store: S, quarantine: Q, set: Arc<FeatureSet>, plan: Arc<NumberPlan>, settings: CounterSettings) -> Self {
+        let observer = Observer::new(Arc::clone(&set));
+        let (caller_tiles, derived_tiles) = (TileCache::new(CACHE_BYTES / 2), TileCache::new(CACHE_BYTES / 2));
+        Self { store, quarantine, set, plan, settings, observer, caller_tiles, derived_tiles }
+    }
+
+    /// Works through a batch and says from which record on the stream is to deliver again, if from any. It
+    /// stops, with what it has done, shortly before `deadline`.
+    pub async fn handle(
+        &mut self,
+        event: KinesisEvent,
+        deadline: Instant,
+    ) -> Result<(KinesisEventResponse, BatchReport), HandleError> {
+        let mut response = KinesisEventResponse::default();
+        let mut report = BatchReport::default();
+        if event.records.is_empty() {
+            return Ok((response, report));
+        }
+        let ShardBatch { stream, shard, records } = read_event(event)?;
+        let shard = ShardKey::new(&stream, self.settings.generation, &shard);
+        let stop_at = deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline);
+        report.received = records.len() as u64;
+        for (n, chunk) in records.chunks(CHUNK_RECORDS).enumerate() {
+            if let Some(undone) = self.count_chunk(&shard, chunk, stop_at, &mut report).await? {
+                let undone = n * CHUNK_RECORDS + undone;
+                response.add_failure(records[undone].sequence_number.clone());
+                report.undone = (records.len() - undone) as u64;
+                break;
+            }
+        }
+        Ok((response, report))
+    }
+
+    /// Counts a chunk; the place of its first undone record, if there is one.
+    async fn count_chunk(
+        &mut self,
+        shard: &ShardKey,
+        chunk: &[Received],
+        deadline: Instant,
+        report: &mut BatchReport,
+    ) -> Result<Option<usize>, HandleError> {
+        let Intake { calls, refused, arena } = self.take_in(shard, chunk, report);
+        let frame = Frame {
+            store: &self.store,
+            set: &self.set,
+            life: TileLife { settings: self.settings },
+            masks: Party::ALL.map(|party| Level::ALL.map(|level| self.set.mask(party, level))),
+            arena: &arena,
+        };
+
+        let quarantined = quarantine_all(&self.quarantine, refused);
+        let written = write_caller_tiles(&frame, &calls, &mut self.caller_tiles, deadline);
+        let (lost, callers) = futures::join!(quarantined, written);
+        report.cost(callers.cost);
+        stop_if_fatal(&callers.failures)?;
+
+        let unwritten = callers.verdicts.iter().position(Option::is_none).map(|place| calls[place].record_at);
+        let undone = [lost, unwritten].into_iter().flatten().min();
+
+        // Derived tiles take in what stands before the first undone record and no more: the calls after it are
+        // decided anew by the next delivery.
+        let settled = undone.map_or(calls.len(), |undone| calls.partition_point(|call| call.record_at < undone));
+        let verdicts: Vec<Verdict> = callers.verdicts.iter().take(settled).copied().flatten().collect();
+        report.verdicts(&verdicts);
+        let derived =
+            write_derived_tiles(&frame, shard, &calls[..settled], &verdicts, &mut self.derived_tiles, deadline).await;
+        report.cost(derived.cost);
+        stop_if_fatal(&derived.failures)?;
+        let underived = derived.first_undone.map(|place| calls[place].record_at);
+        if let Some(WriteFailure::Undone(why)) = callers.failures.first().or(derived.failures.first()) {
+            tracing::warn!(shard = shard.as_str(), why, "a tile was not written; the stream will deliver again");
+        }
+        Ok([undone, underived].into_iter().flatten().min())
+    }
+
+    fn take_in(&mut self, shard: &ShardKey, chunk: &[Received], report: &mut BatchReport) -> Intake {
+        let mut intake = Intake::default();
+        for (record_at, received) in chunk.iter().enumerate() {
+            match judge(&self.plan, self.settings.lateness, received) {
+                Ok((record, unknown_fields)) => {
+                    report.unknown_fields += unknown_fields as u64;
+                    report.latest_ms = report.latest_ms.max(received.arrived_at_ms - record.started_at_ms);
+                    let observed = self.observer.observe(&record);
+                    for party in Party::ALL {
+                        intake.arena[party as usize].extend_from_slice(observed.of(party).inputs);
+                    }
+                    let mark = mark(shard, received.position, &record.call_id);
+                    let index = intake.calls.len();
+                    intake.calls.push(Call { record, position: received.position, mark, record_at, index });
+                }
+                Err(error) => {
+                    report.quarantine(error.reason);
+                    let (key, record) = set_aside(shard, received, &error);
+                    intake.refused.push((record_at, key, record));
+                }
+            }
+        }
+        intake
+    }
+}
+
+/// A valid call of a chunk.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) record: CallRecord,
+    pub(crate) position: Position,
+    pub(crate) mark: CallMark,
+    /// Place of its record in the chunk.
+    record_at: usize,
+    /// Place among the valid calls, by which its observations are found.
+    index: usize,
+}
+
+/// A chunk, judged. The arena holds the slot inputs of all calls, one stretch a call, for each party.
+#[derive(Default)]
+struct Intake {
+    calls: Vec<Call>,
+    refused: Vec<(usize, String, crate::QuarantinedRecord)>,
+    arena: [Vec<SlotInput>; 2],
+}
+
+/// What both stages need to know of a chunk.
+pub(crate) struct Frame<'a, S> {
+    pub(crate) store: &'a S,
+    pub(crate) set: &'a FeatureSet,
+    pub(crate) life: TileLife,
+    masks: [[SlotMask; 3]; 2],
+    arena: &'a [Vec<SlotInput>; 2],
+}
+
+impl<S> Frame<'_, S> {
+    pub(crate) const fn range_digits(&self) -> u8 {
+        self.set.settings().range_digits
+    }
+
+    pub(crate) const fn mask(&self, party: Party, level: Level) -> SlotMask {
+        self.masks[party as usize][level as usize]
+    }
+
+    pub(crate) fn observation(&self, call: &Call, party: Party) -> Observation<'_> {
+        let width = self.set.slots(party).len();
+        let inputs = &self.arena[party as usize][call.index * width..(call.index + 1) * width];
+        Observation { started_at_ms: call.record.started_at_ms, inputs }
+    }
+}
+
+/// How long tiles live. A caller tile outlives every derived tile that counted its calls: were it gone first, a
+/// duplicate would be accepted afresh.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TileLife {
+    settings: CounterSettings,
+}
+
+impl TileLife {
+    /// Expiry of a derived tile that ends at `end_ms`, in seconds since 1970 UTC.
+    pub(crate) fn derived_expiry_s(self, end_ms: i64) -> i64 {
+        let CounterSettings { lateness, retention_ms, .. } = self.settings;
+        let life_ms = (lateness.allowed_ms + retention_ms + features::DAY_MS).max(TILE_LIFE_MIN_MS);
+        (end_ms + life_ms) / 1000
+    }
+
+    /// Expiry of a caller tile: hour tiles end up to an hour later, and DynamoDB deletes in any order.
+    pub(crate) fn caller_expiry_s(self, end_ms: i64) -> i64 {
+        self.derived_expiry_s(end_ms) + features::DAY_MS / 1000
+    }
+}
+
+/// Sets records aside; the place of the first that could not be.
+async fn quarantine_all<Q: Quarantine>(
+    quarantine: &Q,
+    refused: Vec<(usize, String, crate::QuarantinedRecord)>,
+) -> Option<usize> {
+    let puts = refused.iter().map(|(record_at, key, record)| async move {
+        match quarantine.put(key, record).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::warn!(%error, "the stream will deliver again");
+                Some(*record_at)
+            }
+        }
+    });
+    let puts: Vec<_> = puts.collect();
+    let lost: Vec<_> = futures::stream::iter(puts).buffer_unordered(REQUESTS_IN_FLIGHT).collect().await;
+    lost.into_iter().flatten().min()
+}
+
+fn stop_if_fatal(failures: &[WriteFailure]) -> Result<(), HandleError> {
+    let fatal = failures.iter().find_map(|failure| match failure {
+        WriteFailure::Fatal(why) => Some(why.clone()),
+        WriteFailure::Undone(_) => None,
+    });
+    fatal.map_or(Ok(()), |why| Err(HandleError::Fatal(why)))
+}
+
+impl BatchReport {
+    fn cost(&mut self, cost: Cost) {
+        self.writes += cost.writes;
+        self.refusals += cost.refusals;
+        self.write_units += cost.units;
+    }
+
+    fn verdicts(&mut self, verdicts: &[Verdict]) {
+        for verdict in verdicts {
+            match verdict {
+                Verdict::New => self.counted += 1,
+                Verdict::CountedBefore => self.counted_before += 1,
+                Verdict::Duplicate => self.duplicates += 1,
+                Verdict::Overflow => self.unchecked += 1,
+            }
+        }
+    }
+}

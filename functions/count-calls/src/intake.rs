@@ -1,0 +1,89 @@
+//! From a Kinesis event to judged records: what counts, and what never can.
+
+use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
+use cdr::{CallRecord, NumberPlan, Reason, RecordError};
+use tiles::Position;
+
+use crate::HandleError;
+use crate::limits::FUTURE_TOLERANCE_MS;
+
+/// One record as it came off the stream.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Where it stands in its shard.
+    pub position: Position,
+    /// The same as Kinesis writes it: what a failed batch is reported from.
+    pub sequence_number: String,
+    /// When it arrived at the stream, in milliseconds since 1970 UTC.
+    pub arrived_at_ms: i64,
+    /// What the producer sent.
+    pub bytes: Vec<u8>,
+}
+
+/// How old a call may be when it arrives at the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lateness {
+    /// Longest time from a call's beginning to its arrival, in milliseconds.
+    pub allowed_ms: i64,
+}
+
+/// A batch of one shard.
+#[derive(Clone, Debug)]
+pub struct ShardBatch {
+    /// Name of the stream.
+    pub stream: String,
+    /// Id of the shard.
+    pub shard: String,
+    /// Its records, in order of position.
+    pub records: Vec<Received>,
+}
+
+/// Reads an event as Lambda gives it. An event that is not of one shard, in order, is refused whole.
+pub fn read_event(event: KinesisEvent) -> Result<ShardBatch, HandleError> {
+    let first = event.records.first().ok_or(HandleError::Event("it holds no records"))?;
+    let shard = shard_id(first).ok_or(HandleError::Event("a record does not name its shard"))?;
+    let stream = stream_name(first).ok_or(HandleError::Event("a record does not name its stream"))?;
+    let mut records = Vec::with_capacity(event.records.len());
+    for record in event.records {
+        if shard_id(&record).as_deref() != Some(shard.as_str()) {
+            return Err(HandleError::Event("its records are of two shards"));
+        }
+        let sequence_number = record.kinesis.sequence_number;
+        let position =
+            Position::parse(&sequence_number, 0).ok_or(HandleError::Event("a sequence number is no number"))?;
+        let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
+        records.push(Received { position, sequence_number, arrived_at_ms, bytes: record.kinesis.data.0 });
+    }
+    if !records.is_sorted_by(|a, b| a.position < b.position) {
+        return Err(HandleError::Event("its records are out of order"));
+    }
+    Ok(ShardBatch { stream, shard, records })
+}
+
+/// The call of a record, or why it can never count. The verdict depends on the record, the number plan and the
+/// setting alone, so that a redelivery is judged the same.
+pub(crate) fn judge(plan: &NumberPlan, lateness: Lateness, record: &Received) -> Result<(CallRecord, usize), RecordError> {
+    let parsed = cdr::parse(plan, &record.bytes)?;
+    let age_ms = record.arrived_at_ms - parsed.record.started_at_ms;
+    if age_ms > lateness.allowed_ms {
+        let rule = "is older than the allowed lateness: raise ALLOWED_LATENESS_HOURS or replay it as history";
+        return Err(RecordError::of_field(Reason::TooLate, "started_at", 0, rule));
+    }
+    if age_ms < -FUTURE_TOLERANCE_MS {
+        let rule = "is later than its arrival by more than 10 minutes: set the producer's clock";
+        return Err(RecordError::of_field(Reason::FromFuture, "started_at", 0, rule));
+    }
+    Ok((parsed.record, parsed.unknown_fields))
+}
+
+/// Event ids are `<shard id>:<sequence number>`.
+fn shard_id(record: &KinesisEventRecord) -> Option<String> {
+    let (shard, _) = record.event_id.as_deref()?.split_once(':')?;
+    Some(shard.to_owned())
+}
+
+/// Stream ARNs end in `stream/<name>`.
+fn stream_name(record: &KinesisEventRecord) -> Option<String> {
+    let (_, name) = record.event_source_arn.as_deref()?.rsplit_once(":stream/")?;
+    Some(name.to_owned())
+}

@@ -1,0 +1,50 @@
+//! The Lambda: configuration, clients, run.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use aws_lambda_events::kinesis::KinesisEvent;
+use count_calls::{CallCounter, Configuration, ObjectQuarantine};
+use features::FeatureSet;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use objects::{Location, Objects};
+use tiles::DynamoTiles;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let configuration = Configuration::read(|name| std::env::var(name).ok())?;
+    let set = Arc::new(read_features(configuration.features_file.as_deref())?);
+    let plan = Arc::new(cdr::NumberPlan::new(&set.settings().default_region)?);
+
+    let sdk = aws_account::sdk_config().await;
+    let tiles = DynamoTiles::new(aws_sdk_dynamodb::Client::new(&sdk), &configuration.tile_table);
+    let location: Location = configuration.quarantine.parse()?;
+    let quarantine = ObjectQuarantine(Objects::open(&location, Some(aws_sdk_s3::Client::new(&sdk)))?);
+    let counter = &Mutex::new(CallCounter::new(tiles, quarantine, set, plan, configuration.settings));
+
+    lambda_runtime::run(service_fn(|event: LambdaEvent<KinesisEvent>| async move {
+        let deadline = Instant::now() + remaining(event.context.deadline, SystemTime::now());
+        let (response, report) = counter.lock().await.handle(event.payload, deadline).await?;
+        tracing::info!(report = %serde_json::to_string(&report)?, "batch");
+        Ok::<_, Error>(response)
+    }))
+    .await
+}
+
+fn read_features(file: Option<&str>) -> anyhow::Result<FeatureSet> {
+    let Some(file) = file else { return Ok(FeatureSet::default_set()?) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("feature definitions {file}"))?;
+    let folder = std::path::Path::new(file).parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+    FeatureSet::parse(&text, |list| std::fs::read_to_string(folder.join(list)).map_err(|error| error.to_string()))
+        .with_context(|| format!("feature definitions {file}"))
+}
+
+/// Lambda names the end of an invocation in milliseconds since 1970 UTC.
+fn remaining(deadline_ms: u64, now: SystemTime) -> Duration {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(deadline_ms).saturating_sub(now)
+}
