@@ -1,0 +1,34 @@
+//! The call record: what it holds, how it is parsed, when it is refused.
+//!
+//! This crate knows no AWS, no async, no clock and no file system. A record comes in as bytes and leaves as a
+//! [`CallRecord`] whose numbers are normalised once, at the edge, or as a [`RecordError`] with a stable reason.
+//!
+//! [`parse()`] reads a record of the stream. Other formats fill a [`RawRecord`] and have it validated, so that
+//! every record is judged in one place.
+
+mod error;
+mod json;
+mod limits;
+mod number;
+mod number_cache;
+mod number_plan;
+mod parse;
+mod protobuf;
+mod record;
+mod time;
+mod validate;
+mod wire;
+
+pub use error::{Reason, RecordError};
+pub use json::parse_json;
+pub use limits::{
+    MAX_CALL_ID_BYTES, MAX_COST_MICROS, MAX_DURATION_MS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, TIME_FROM_MS,
+    TIME_UNTIL_MS,
+};
+pub use number::{Number, NumberKind};
+pub use number_plan::{NumberError, NumberPlan, UnknownRegion};
+pub use parse::{Parsed, parse};
+pub use protobuf::parse_protobuf;
+pub use record::{CallRecord, Channel, Outcome};
+pub use time::{format_time, parse_time};
+pub use validate::RawRecord;

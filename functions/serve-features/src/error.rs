@@ -1,0 +1,231 @@
+//! Why a request is not answered, and what the caller is told: the one place that maps to RPC statuses.
+
+use cdr::NumberKind;
+use connectrpc::{ConnectError, ErrorCode, ErrorDetail};
+use features::{Level, Party};
+use proto::v1::FeatureError;
+
+/// The rule that a request breaks. Asking again does not help. Values are not repeated: numbers are personal
+/// data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The number is empty.
+    #[error("number is empty: give a number such as +12025550101, or a prefix or range with its level")]
+    NumberMissing,
+    /// The number plan does not know the number.
+    #[error("number of {length} bytes: {rule}")]
+    NumberInvalid {
+        /// Bytes of the text.
+        length: usize,
+        /// The rule it breaks, as the number plan says it.
+        rule: String,
+    },
+    /// The number is withheld.
+    #[error("number is anonymous: withheld numbers have no features of their own")]
+    NumberAnonymous,
+    /// Only E.164 numbers have prefixes and ranges.
+    #[error(
+        "number of {length} bytes is of kind {} and has no {}: only numbers that begin with + have one",
+        .kind.as_str(), .level.as_str()
+    )]
+    NoSuchLevel {
+        /// Bytes of the text.
+        length: usize,
+        /// What the number is.
+        kind: NumberKind,
+        /// What was asked for.
+        level: Level,
+    },
+    /// The text is neither a number nor a prefix or range.
+    #[error(
+        "number of {length} bytes is no {}: give a whole number, or + and 1 to 15 digits", .level.as_str()
+    )]
+    KeyInvalid {
+        /// Bytes of the text.
+        length: usize,
+        /// What was asked for.
+        level: Level,
+    },
+    /// The text names one level, the field another.
+    #[error("number begins with {}: but level is {}: leave one of them out", .text.as_str(), .field.as_str())]
+    LevelTwice {
+        /// The level that the text begins with.
+        text: Level,
+        /// The level of the field.
+        field: Level,
+    },
+    /// An enum value that this version does not know.
+    #[error("{field} is {value}, which is not known: use a name of the enum")]
+    EnumUnknown {
+        /// The field's name.
+        field: &'static str,
+        /// The number sent.
+        value: i32,
+    },
+    /// The timestamp is not one.
+    #[error("as_of is no moment: seconds must lie in the years 1 to 9999 and nanos in 0 to 999,999,999")]
+    AsOfInvalid,
+    /// The moment is in the future.
+    #[error("as_of is {ahead_ms} ms ahead of the service's clock: leave it out to ask for now")]
+    AsOfFuture {
+        /// How far ahead, in milliseconds.
+        ahead_ms: i64,
+    },
+    /// A feature that does not exist.
+    #[error("features[{index}], {length} bytes, is no feature{}: ListFeatures has them all", did_you_mean(.nearest))]
+    FeatureUnknown {
+        /// Its place in the list.
+        index: usize,
+        /// Bytes of the name.
+        length: usize,
+        /// The features whose names are nearest, best first.
+        nearest: Vec<String>,
+    },
+    /// A feature that exists, but not for this party and level.
+    #[error("feature {name} is not computed for {}{}: {}", party_text(*.party), .level.as_str(), offers_text(.offers))]
+    FeatureElsewhere {
+        /// The feature's name or id, from the definitions.
+        name: String,
+        /// The party asked for; `None` is both.
+        party: Option<Party>,
+        /// The level asked for.
+        level: Level,
+        /// Where it is computed.
+        offers: Vec<(Party, Level)>,
+    },
+    /// Too many features were named.
+    #[error("features has {count} names: at most {max} may be asked for, and leaving them out asks for all")]
+    TooManyFeatures {
+        /// How many.
+        count: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A batch asks for nobody.
+    #[error("entities is empty: name 1 to {max} of them")]
+    NoEntities {
+        /// The limit.
+        max: usize,
+    },
+    /// A batch asks for too many.
+    #[error("entities has {count} entries: at most {max} may be asked for at once")]
+    TooManyEntities {
+        /// How many.
+        count: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A batch asks for more values than a response should hold.
+    #[error(
+        "the response would hold {count} values: at most {max} are answered at once; name features, or ask for \
+         fewer entities"
+    )]
+    TooManyValues {
+        /// How many.
+        count: usize,
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl RequestError {
+    /// The stable name of the rule, for programs.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NumberMissing => "number_missing",
+            Self::NumberInvalid { .. } => "number_invalid",
+            Self::NumberAnonymous => "number_anonymous",
+            Self::NoSuchLevel { .. } => "number_has_no_such_level",
+            Self::KeyInvalid { .. } => "number_no_key",
+            Self::LevelTwice { .. } => "level_twice",
+            Self::EnumUnknown { .. } => "enum_unknown",
+            Self::AsOfInvalid => "as_of_invalid",
+            Self::AsOfFuture { .. } => "as_of_future",
+            Self::FeatureUnknown { .. } => "feature_unknown",
+            Self::FeatureElsewhere { .. } => "feature_not_for_entity",
+            Self::TooManyFeatures { .. } => "features_too_many",
+            Self::NoEntities { .. } => "entities_missing",
+            Self::TooManyEntities { .. } => "entities_too_many",
+            Self::TooManyValues { .. } => "values_too_many",
+        }
+    }
+
+    /// The request field, and the bytes or entries of its value where they matter.
+    pub const fn field(&self) -> (&'static str, usize) {
+        match self {
+            Self::NumberMissing => ("number", 0),
+            Self::NumberInvalid { length, .. }
+            | Self::NoSuchLevel { length, .. }
+            | Self::KeyInvalid { length, .. } => ("number", *length),
+            Self::NumberAnonymous => ("number", "anonymous".len()),
+            Self::LevelTwice { .. } => ("level", 0),
+            Self::EnumUnknown { field, .. } => (field, 0),
+            Self::AsOfInvalid | Self::AsOfFuture { .. } => ("as_of", 0),
+            Self::FeatureUnknown { length, .. } => ("features", *length),
+            Self::FeatureElsewhere { name, .. } => ("features", name.len()),
+            Self::TooManyFeatures { count, .. } => ("features", *count),
+            Self::NoEntities { .. } => ("entities", 0),
+            Self::TooManyEntities { count, .. } | Self::TooManyValues { count, .. } => ("entities", *count),
+        }
+    }
+}
+
+/// Why an entity was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// The request breaks a rule.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// No store that is needed answered. Asking again may help.
+    #[error("{0}: ask again")]
+    Unavailable(&'static str),
+}
+
+impl AnswerError {
+    /// What programs are told of it.
+    pub fn detail(&self) -> FeatureError {
+        let (code, reason, (field, length)) = match self {
+            Self::Request(error) => (ErrorCode::InvalidArgument, error.reason(), error.field()),
+            Self::Unavailable(_) => (ErrorCode::Unavailable, "store_unavailable", ("", 0)),
+        };
+        FeatureError {
+            code: code.as_str().to_owned(),
+            reason: reason.to_owned(),
+            field: field.to_owned(),
+            value_length: u32::try_from(length).unwrap_or(u32::MAX),
+            message: self.to_string(),
+            ..Default::default()
+        }
+    }
+}
+
+impl From<AnswerError> for ConnectError {
+    fn from(error: AnswerError) -> Self {
+        let code = match error {
+            AnswerError::Request(_) => ErrorCode::InvalidArgument,
+            AnswerError::Unavailable(_) => ErrorCode::Unavailable,
+        };
+        Self::new(code, error.to_string())
+            .with_detail(ErrorDetail::from_message("tollwatch.v1.FeatureError", &error.detail()))
+    }
+}
+
+impl From<RequestError> for ConnectError {
+    fn from(error: RequestError) -> Self {
+        AnswerError::from(error).into()
+    }
+}
+
+fn did_you_mean(nearest: &[String]) -> String {
+    if nearest.is_empty() { String::new() } else { format!("; the nearest are {}", nearest.join(", ")) }
+}
+
+fn party_text(party: Option<Party>) -> String {
+    party.map_or_else(String::new, |party| format!("{} ", party.as_str()))
+}
+
+fn offers_text(offers: &[(Party, Level)]) -> String {
+    let offers: Vec<String> =
+        offers.iter().map(|(party, level)| format!("{} {}", party.as_str(), level.as_str())).collect();
+    format!("it is for {}", offers.join(", "))
+}

@@ -1,0 +1,86 @@
+//! The service behind a Lambda function URL. gRPC-Web and Connect work there; native gRPC cannot, for want of
+//! trailers, and is told so.
+
+use std::convert::Infallible;
+
+use connectrpc::{ConnectRpcBody, ConnectRpcService};
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{Either, Full};
+use lambda_http::aws_lambda_events::encodings::Body;
+use lambda_http::tower::Service as _;
+
+/// Values of one response: as JSON they stay within the 6 MB that Lambda takes
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+pub const VALUES_MAX: usize = 20_000;
+
+/// What the environment configures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configuration {
+    /// `TILE_TABLE`: the table of tiles.
+    pub tile_table: String,
+    /// `DATA`: the location below which `snapshots/` lies, such as `s3://bucket`.
+    pub data: String,
+    /// `FEATURES_FILE`: the definitions in the function's zip; `None` for the default set.
+    pub features_file: Option<String>,
+}
+
+/// A variable that is needed and not set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {name} {rule}")]
+pub struct ConfigurationError {
+    name: &'static str,
+    rule: &'static str,
+}
+
+impl Configuration {
+    /// Reads the variables through `variable`. One that is empty counts as not set.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let required = |name: &'static str, rule| variable(name).ok_or(ConfigurationError { name, rule });
+        Ok(Self {
+            tile_table: required("TILE_TABLE", "must name the table of tiles")?,
+            data: required("DATA", "must be the folder or s3:// URL below which snapshots/ lies")?,
+            features_file: variable("FEATURES_FILE"),
+        })
+    }
+}
+
+/// The body of an answer.
+pub type AnswerBody = Either<ConnectRpcBody, Full<bytes::Bytes>>;
+
+/// Answers one event.
+pub async fn answer(
+    mut rpc: ConnectRpcService,
+    request: lambda_http::Request,
+) -> Result<Response<AnswerBody>, Infallible> {
+    if is_native_grpc(&request) {
+        return Ok(no_trailers());
+    }
+    let request = request.map(|body| {
+        Full::new(match body {
+            Body::Text(text) => text.into(),
+            Body::Binary(bytes) => bytes.into(),
+            _ => bytes::Bytes::new(),
+        })
+    });
+    let response = rpc.call(request).await?;
+    Ok(response.map(Either::Left))
+}
+
+fn is_native_grpc(request: &lambda_http::Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    content_type.starts_with(b"application/grpc") && !content_type.starts_with(b"application/grpc-web")
+}
+
+/// A gRPC response of headers alone, which needs no trailers: UNIMPLEMENTED
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Trailers-Only").
+fn no_trailers() -> Response<AnswerBody> {
+    let mut response = Response::new(Either::Right(Full::new(bytes::Bytes::new())));
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static("12"));
+    let message = "a Lambda function URL has no HTTP trailers: use gRPC-Web or Connect here, or the native server";
+    headers.insert("grpc-message", HeaderValue::from_static(message));
+    response
+}

@@ -1,0 +1,26 @@
+//! The feature service: reads tiles and snapshots, merges them, and answers gRPC, gRPC-Web and Connect.
+//!
+//! [`Service`] is the RPC surface. It runs on a port ([`native`]) and behind a Lambda function URL ([`lambda`]).
+//! The calendar arithmetic of merging is pure ([`merge`]); stores are reached through the narrow ports of
+//! [`sources`]. Missing is said, not defaulted: a value that cannot be given has a reason in its place.
+
+pub mod catalog;
+pub mod client;
+pub mod error;
+pub mod lambda;
+pub mod lookup;
+pub mod merge;
+pub mod native;
+pub mod request;
+pub mod sources;
+pub mod stores;
+
+mod degradation;
+mod legacy;
+mod response;
+mod router;
+mod service;
+
+pub use degradation::Degradation;
+pub use router::{DEADLINE_DEFAULT, DEADLINE_MAX, REQUEST_BYTES_MAX, router};
+pub use service::{Clock, ENTITIES_MAX, Service, VALUES_MAX};

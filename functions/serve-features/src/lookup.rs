@@ -1,0 +1,333 @@
+//! Reading: plans every window, reads tiles and the snapshot row side by side, merges, and makes values last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use features::{Answer, Denominator, Entity, Feature, Level, Party, State, Value, Window};
+use tiles::{Interval, WindowState};
+
+use crate::catalog::{Asked, Catalog};
+use crate::degradation::Degradation;
+use crate::error::AnswerError;
+use crate::merge::{self, AsOf, Gap, Part, Plan};
+use crate::sources::{Current, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+
+/// Which layer a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Tiles alone.
+    Stream,
+    /// A snapshot alone.
+    Batch,
+    /// A snapshot and the tiles after it.
+    Merged,
+}
+
+/// Why there is no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The feature has no value over no calls.
+    NoCalls,
+    /// No snapshot of these definitions has been published.
+    NoSnapshot,
+    /// The window reaches back further than is kept.
+    Expired,
+    /// The store did not answer.
+    Unavailable,
+}
+
+/// One value of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Served {
+    /// The feature and window.
+    pub asked: Asked,
+    /// The value, or why there is none.
+    pub value: Result<Answer, Missing>,
+    /// What it covers.
+    pub window: Interval,
+    /// Where it comes from; `None` if nothing was read.
+    pub source: Option<Source>,
+    /// Event time of the entity's newest call in the window.
+    pub newest_event_ms: Option<i64>,
+    /// Whether calls are in it that were not checked for duplicates.
+    pub duplicates_unchecked: bool,
+}
+
+/// The answer for one key.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// One value for each that was asked, in that order.
+    pub values: Vec<Served>,
+    /// What makes it worse than it ought to be.
+    pub degraded: BTreeSet<Degradation>,
+    /// The snapshot that was read counts every call that arrived before this.
+    pub complete_before_ms: Option<i64>,
+}
+
+/// The snapshot that one request is answered from.
+pub struct Pinned(Result<Arc<dyn Snapshot>, NoSnapshot>);
+
+/// Why a request is answered without a snapshot.
+#[derive(Debug)]
+enum NoSnapshot {
+    Unavailable,
+    Unusable(Degradation),
+}
+
+/// Answers questions about one key from tiles and snapshots.
+pub struct Lookup {
+    catalog: Catalog,
+    tiles: Arc<dyn TileSource>,
+    snapshots: Arc<dyn SnapshotSource>,
+}
+
+impl Lookup {
+    /// Reads from these stores.
+    pub fn new(catalog: Catalog, tiles: Arc<dyn TileSource>, snapshots: Arc<dyn SnapshotSource>) -> Self {
+        Self { catalog, tiles, snapshots }
+    }
+
+    /// The features that can be asked for.
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The snapshot that is published now. Everything that one request asks is answered from it.
+    pub async fn pin(&self) -> Pinned {
+        Pinned(match self.snapshots.current().await {
+            Ok(Current::Open(snapshot)) => Ok(snapshot),
+            Ok(Current::OtherVersion(snapshot)) => {
+                let service = self.catalog.set().version().to_owned();
+                Err(NoSnapshot::Unusable(Degradation::SnapshotOfOtherVersion { snapshot, service }))
+            }
+            Ok(Current::None) => Err(NoSnapshot::Unusable(Degradation::SnapshotMissing)),
+            Err(error) => {
+                tracing::warn!(%error, "the snapshot manifest could not be read");
+                Err(NoSnapshot::Unavailable)
+            }
+        })
+    }
+
+    /// Answers what is asked of a key. Fails if a store did not answer and nothing is left to say.
+    pub async fn answer(
+        &self,
+        level: Level,
+        key: &str,
+        asked: &[Asked],
+        as_of: AsOf,
+        pinned: &Pinned,
+    ) -> Result<Reply, AnswerError> {
+        let of = |party| {
+            let asked = asked.iter().filter(move |asked| self.catalog.feature(**asked).party == party);
+            let windows: BTreeSet<Window> = asked.map(|asked| asked.window).collect();
+            self.evidence(Entity::new(party, level, key), windows, as_of, pinned)
+        };
+        let parties = <[_; 2]>::from(futures::join!(of(Party::Caller), of(Party::Callee)));
+        let mut reply = Reply::default();
+        for asked in asked {
+            let feature = self.catalog.feature(*asked);
+            let evidence = &parties[feature.party as usize];
+            reply.values.push(evidence.windows[&asked.window].serve(*asked, feature));
+        }
+        reply.complete_before_ms = parties.iter().find_map(|evidence| evidence.complete_before_ms);
+        reply.degraded = parties.into_iter().flat_map(|evidence| evidence.degraded).collect();
+        let known = reply.values.iter().any(|served| served.source.is_some());
+        if !known && reply.values.iter().any(|served| served.value == Err(Missing::Unavailable)) {
+            return Err(AnswerError::Unavailable("the store that holds the features did not answer"));
+        }
+        Ok(reply)
+    }
+
+    /// What is known of an entity over each window.
+    async fn evidence(
+        &self,
+        entity: Entity,
+        windows: BTreeSet<Window>,
+        as_of: AsOf,
+        pinned: &Pinned,
+    ) -> PartyEvidence {
+        let streamed = self.catalog.set().is_streamed(entity.party, entity.level);
+        let day = pinned.0.as_ref().ok().map(|snapshot| snapshot.day());
+        let plans: Vec<(Window, Plan)> = windows
+            .into_iter()
+            .map(|window| match window {
+                Window::Stream(stream) => (window, merge::stream_window(stream.duration_ms(), as_of)),
+                Window::Batch(batch) => (window, merge::batch_window(batch.days(), as_of, day, streamed)),
+            })
+            .collect();
+        let (tiles, row) = futures::join!(self.read_tiles(&entity, &plans), read_row(&entity, &plans, pinned));
+        let read = Reading { empty: State::empty(self.catalog.set().slots(entity.party)), tiles, row, pinned };
+        let mut degraded = BTreeSet::new();
+        let windows =
+            plans.into_iter().map(|(window, plan)| (window, read.resolve(window, plan, &mut degraded))).collect();
+        let complete_before_ms = match (&read.row, day) {
+            (Some(Ok(_)), Some(day)) => day.complete_before_ms,
+            _ => None,
+        };
+        PartyEvidence { windows, degraded, complete_before_ms }
+    }
+
+    /// The states of all tile intervals of the plans, in one read; an error leaves none.
+    async fn read_tiles(&self, entity: &Entity, plans: &[(Window, Plan)]) -> BTreeMap<Interval, WindowState> {
+        let intervals: BTreeSet<Interval> = plans
+            .iter()
+            .filter_map(|(_, plan)| match plan {
+                Plan::Stream { tiles, .. } | Plan::Merged { tiles, .. } => Some(*tiles),
+                Plan::Snapshot { .. } | Plan::Missing { .. } => None,
+            })
+            .collect();
+        if intervals.is_empty() {
+            return BTreeMap::new();
+        }
+        let intervals: Vec<Interval> = intervals.into_iter().collect();
+        match self.tiles.read(entity, &intervals).await {
+            Ok(states) => intervals.into_iter().zip(states).collect(),
+            Err(error) => {
+                tracing::warn!(%error, party = entity.party.as_str(), level = entity.level.as_str(), "tiles could not be read");
+                BTreeMap::new()
+            }
+        }
+    }
+}
+
+/// The snapshot row, if a plan needs it: `Some(Ok(None))` where nothing happened in the longest window.
+type RowRead = Option<Result<Option<Arc<dyn Row>>, SourceError>>;
+
+async fn read_row(entity: &Entity, plans: &[(Window, Plan)], pinned: &Pinned) -> RowRead {
+    let needed = plans.iter().any(|(_, plan)| matches!(plan, Plan::Merged { .. } | Plan::Snapshot { .. }));
+    let Ok(snapshot) = &pinned.0 else { return None };
+    if !needed {
+        return None;
+    }
+    let row = snapshot.row(entity).await;
+    if let Err(error) = &row {
+        tracing::warn!(%error, party = entity.party.as_str(), level = entity.level.as_str(), "the snapshot could not be read");
+    }
+    Some(row)
+}
+
+/// What is known of one party of a key.
+struct PartyEvidence {
+    windows: BTreeMap<Window, Evidence>,
+    degraded: BTreeSet<Degradation>,
+    complete_before_ms: Option<i64>,
+}
+
+/// What is known of an entity over one window.
+enum Evidence {
+    Known { read: WindowState, denominator: Denominator, window: Interval, source: Source },
+    Missing { missing: Missing, window: Interval },
+}
+
+impl Evidence {
+    /// The value of a feature, made from the state at the very end.
+    fn serve(&self, asked: Asked, feature: &Feature) -> Served {
+        match self {
+            Self::Known { read, denominator, window, source } => {
+                let answer = feature.formula.answer(&read.state, *denominator, feature.decimals);
+                Served {
+                    asked,
+                    value: if answer.value == Value::Missing { Err(Missing::NoCalls) } else { Ok(answer) },
+                    window: *window,
+                    source: Some(*source),
+                    newest_event_ms: read.state.newest_event_ms(),
+                    duplicates_unchecked: read.duplicates_unchecked,
+                }
+            }
+            Self::Missing { missing, window } => Served {
+                asked,
+                value: Err(*missing),
+                window: *window,
+                source: None,
+                newest_event_ms: None,
+                duplicates_unchecked: false,
+            },
+        }
+    }
+}
+
+/// What was read for one entity.
+struct Reading<'a> {
+    empty: State,
+    tiles: BTreeMap<Interval, WindowState>,
+    row: RowRead,
+    pinned: &'a Pinned,
+}
+
+impl Reading<'_> {
+    /// Carries out a plan with what was read, and notes what is worse than it ought to be.
+    fn resolve(&self, window: Window, plan: Plan, degraded: &mut BTreeSet<Degradation>) -> Evidence {
+        let known = |read, covered: Interval, source| {
+            let denominator = match window {
+                Window::Stream(_) => Denominator::StreamMs(covered.to_ms - covered.from_ms),
+                Window::Batch(batch) => Denominator::BatchDays(batch.days()),
+            };
+            Evidence::Known { read, denominator, window: covered, source }
+        };
+        match plan {
+            Plan::Stream { tiles, window } => {
+                if let Some(read) = self.tiles.get(&tiles) {
+                    return known(read.clone(), window, Source::Stream);
+                }
+                degraded.insert(Degradation::TilesUnavailable);
+                Evidence::Missing { missing: Missing::Unavailable, window }
+            }
+            Plan::Merged { part, tiles, window: covered } => {
+                let Some(recent) = self.tiles.get(&tiles) else {
+                    degraded.insert(Degradation::TilesUnavailable);
+                    return self.resolve(window, self.snapshot_alone(window, covered), degraded);
+                };
+                match self.state(window, part) {
+                    Some(mut state) => {
+                        state.merge(&recent.state);
+                        let read = WindowState { state, duplicates_unchecked: recent.duplicates_unchecked };
+                        known(read, covered, Source::Merged)
+                    }
+                    None => snapshot_unavailable(covered, degraded),
+                }
+            }
+            Plan::Snapshot { window: covered, stale } => match self.state(window, Part::Full) {
+                Some(state) => {
+                    if let (Some(stale), Ok(snapshot)) = (stale, &self.pinned.0) {
+                        degraded.insert(Degradation::SnapshotStale { day: snapshot.day().day, stale });
+                    }
+                    known(WindowState { state, duplicates_unchecked: false }, covered, Source::Batch)
+                }
+                None => snapshot_unavailable(covered, degraded),
+            },
+            Plan::Missing { window, gap: Gap::Expired } => Evidence::Missing { missing: Missing::Expired, window },
+            Plan::Missing { window, gap: Gap::NoSnapshot } => match &self.pinned.0 {
+                Err(NoSnapshot::Unusable(why)) => {
+                    degraded.insert(why.clone());
+                    Evidence::Missing { missing: Missing::NoSnapshot, window }
+                }
+                _ => snapshot_unavailable(window, degraded),
+            },
+        }
+    }
+
+    /// The plan without tiles.
+    fn snapshot_alone(&self, window: Window, covered: Interval) -> Plan {
+        match (window, &self.pinned.0) {
+            (Window::Batch(batch), Ok(snapshot)) => merge::own_window(batch.days(), snapshot.day(), None),
+            _ => Plan::Missing { window: covered, gap: Gap::NoSnapshot },
+        }
+    }
+
+    /// A state of the snapshot; `None` if it could not be read.
+    fn state(&self, window: Window, part: Part) -> Option<State> {
+        let (Window::Batch(batch), Ok(snapshot)) = (window, &self.pinned.0) else { return None };
+        if part.days(batch.days(), snapshot.day().day).is_empty() {
+            return Some(self.empty.clone());
+        }
+        match self.row.as_ref()?.as_ref().ok()? {
+            Some(row) => row.state(batch.days(), part).cloned(),
+            None => Some(self.empty.clone()),
+        }
+    }
+}
+
+fn snapshot_unavailable(window: Interval, degraded: &mut BTreeSet<Degradation>) -> Evidence {
+    degraded.insert(Degradation::SnapshotUnavailable);
+    Evidence::Missing { missing: Missing::Unavailable, window }
+}

@@ -1,0 +1,129 @@
+//! Answers as protobuf.
+
+use features::{Level, Party, Value};
+use proto::{Timestamp, from_millis, v1};
+
+use crate::catalog::Catalog;
+use crate::error::AnswerError;
+use crate::lookup::{Missing, Reply, Served, Source};
+use crate::merge::AsOf;
+use crate::request::Target;
+
+/// The answer for one entity.
+pub fn features(catalog: &Catalog, target: &Target, as_of: AsOf, reply: &Reply) -> v1::GetFeaturesResponse {
+    let entity = v1::Entity {
+        party: target.party.map_or(v1::Party::PARTY_UNSPECIFIED, party).into(),
+        level: level(target.level).into(),
+        key: target.key.clone(),
+        ..Default::default()
+    };
+    v1::GetFeaturesResponse {
+        entity: entity.into(),
+        feature_set_version: catalog.set().version().to_owned(),
+        as_of: from_millis(as_of.ms()).into(),
+        values: reply.values.iter().map(|served| feature_value(catalog, served)).collect(),
+        degraded: !reply.degraded.is_empty(),
+        degraded_reasons: reply.degraded.iter().map(ToString::to_string).collect(),
+        complete_for_arrivals_before: reply.complete_before_ms.map(from_millis).into(),
+        ..Default::default()
+    }
+}
+
+/// What became of one entity of a batch.
+pub fn entity_result(answered: Result<v1::GetFeaturesResponse, AnswerError>) -> v1::EntityResult {
+    let outcome = match answered {
+        Ok(features) => v1::EntityOutcome::from(features),
+        Err(error) => v1::EntityOutcome::from(error.detail()),
+    };
+    v1::EntityResult { result: Some(outcome), ..Default::default() }
+}
+
+/// Every feature.
+pub fn feature_list(catalog: &Catalog) -> v1::ListFeaturesResponse {
+    let features = catalog
+        .all()
+        .map(|asked| {
+            let feature = catalog.feature(asked);
+            let value_type = if feature.aggregate.is_integer() {
+                v1::ValueType::VALUE_TYPE_INTEGER
+            } else {
+                v1::ValueType::VALUE_TYPE_NUMBER
+            };
+            v1::Feature {
+                id: feature.id(asked.window),
+                name: feature.name.clone(),
+                window: asked.window.to_string(),
+                party: party(feature.party).into(),
+                levels: catalog.levels(asked).map(|offered| level(offered).into()).collect(),
+                value_type: value_type.into(),
+                about: feature.about.clone(),
+                ..Default::default()
+            }
+        })
+        .collect();
+    v1::ListFeaturesResponse {
+        feature_set_version: catalog.set().version().to_owned(),
+        features,
+        ..Default::default()
+    }
+}
+
+fn feature_value(catalog: &Catalog, served: &Served) -> v1::FeatureValue {
+    let feature = catalog.feature(served.asked);
+    let moment = |ms: i64| -> Timestamp { from_millis(ms) };
+    let mut value = v1::FeatureValue {
+        id: feature.id(served.asked.window),
+        party: party(feature.party).into(),
+        window_start: moment(served.window.from_ms).into(),
+        window_end: moment(served.window.to_ms).into(),
+        source: served.source.map_or(v1::Source::SOURCE_UNSPECIFIED, source).into(),
+        newest_event: served.newest_event_ms.map(moment).into(),
+        duplicates_unchecked: served.duplicates_unchecked,
+        ..Default::default()
+    };
+    match &served.value {
+        Ok(answer) => {
+            value.value = match answer.value {
+                Value::Integer(integer) => Some(v1::Value::Integer(integer)),
+                Value::Number(number) => Some(v1::Value::Number(number)),
+                Value::Missing => None,
+            };
+            value.exact = answer.exact;
+            value.relative_error = answer.relative_error;
+        }
+        Err(missing) => value.missing_reason = missing_reason(*missing).into(),
+    }
+    value
+}
+
+const fn party(party: Party) -> v1::Party {
+    match party {
+        Party::Caller => v1::Party::PARTY_CALLER,
+        Party::Callee => v1::Party::PARTY_CALLEE,
+    }
+}
+
+const fn level(level: Level) -> v1::Level {
+    match level {
+        Level::Phone => v1::Level::LEVEL_PHONE,
+        Level::Prefix => v1::Level::LEVEL_PREFIX,
+        Level::Range => v1::Level::LEVEL_RANGE,
+    }
+}
+
+const fn source(source: Source) -> v1::Source {
+    match source {
+        Source::Stream => v1::Source::SOURCE_STREAM,
+        Source::Batch => v1::Source::SOURCE_BATCH,
+        Source::Merged => v1::Source::SOURCE_MERGED,
+    }
+}
+
+const fn missing_reason(missing: Missing) -> v1::MissingReason {
+    match missing {
+        Missing::NoCalls => v1::MissingReason::MISSING_REASON_NO_CALLS,
+        Missing::NoSnapshot => v1::MissingReason::MISSING_REASON_NO_SNAPSHOT,
+        Missing::Expired => v1::MissingReason::MISSING_REASON_EXPIRED,
+        Missing::Unavailable => v1::MissingReason::MISSING_REASON_UNAVAILABLE,
+    }
+}

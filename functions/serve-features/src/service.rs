@@ -1,0 +1,189 @@
+//! The RPC surface: protobuf in, protobuf out. What a request means is [`crate::request`]'s business, what the
+//! answer is [`crate::lookup`]'s.
+
+use std::sync::Arc;
+
+use cdr::NumberPlan;
+use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
+use features::FeatureSet;
+use futures::{StreamExt, stream};
+use proto::{Timestamp, v1};
+
+use crate::catalog::{Asked, Catalog, Selection};
+use crate::error::{AnswerError, RequestError};
+use crate::lookup::{Lookup, Pinned};
+use crate::merge::AsOf;
+use crate::request::{self, Target};
+use crate::response;
+use crate::sources::{SnapshotSource, TileSource};
+
+/// Entities of one batch.
+pub const ENTITIES_MAX: usize = 1_000;
+/// Values of one response: they stay within the 4 MB that gRPC clients take by default.
+pub const VALUES_MAX: usize = 40_000;
+/// Entities of a batch that are read at once: enough to hide the store's latency, few enough not to open more
+/// connections than a client of the SDK keeps.
+const ENTITIES_AT_ONCE: usize = 32;
+
+/// The service's clock: milliseconds since 1970 UTC.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The feature service.
+pub struct Service {
+    lookup: Lookup,
+    plan: NumberPlan,
+    clock: Clock,
+    values_max: usize,
+}
+
+impl Service {
+    /// A service that answers with `set`, reads from these stores and asks `clock` for now. `plan` must be of the
+    /// default region of the set.
+    pub fn new(
+        set: Arc<FeatureSet>,
+        plan: NumberPlan,
+        tiles: Arc<dyn TileSource>,
+        snapshots: Arc<dyn SnapshotSource>,
+        clock: Clock,
+    ) -> Self {
+        Self { lookup: Lookup::new(Catalog::new(set), tiles, snapshots), plan, clock, values_max: VALUES_MAX }
+    }
+
+    /// Answers batches of at most `values_max` values, where what carries the response takes less than
+    /// [`VALUES_MAX`].
+    #[must_use]
+    pub fn with_values_max(mut self, values_max: usize) -> Self {
+        self.values_max = values_max;
+        self
+    }
+
+    /// The features that can be asked for.
+    pub const fn catalog(&self) -> &Catalog {
+        self.lookup.catalog()
+    }
+
+    /// The features of one entity.
+    pub async fn get(&self, request: &v1::GetFeaturesRequest) -> Result<v1::GetFeaturesResponse, AnswerError> {
+        let as_of = self.as_of(request.as_of.as_option())?;
+        let selection = self.catalog().select(&request.features)?;
+        let question = self.question(&request.number, request.party, request.level, &selection)?;
+        let pinned = self.lookup.pin().await;
+        self.answer(&question, as_of, &pinned).await
+    }
+
+    /// The features of many entities. What is wrong with the whole request is an error, what is wrong with one
+    /// entity is its result.
+    pub async fn get_batch(
+        &self,
+        request: &v1::BatchGetFeaturesRequest,
+    ) -> Result<v1::BatchGetFeaturesResponse, AnswerError> {
+        let count = request.entities.len();
+        if count == 0 {
+            return Err(RequestError::NoEntities { max: ENTITIES_MAX }.into());
+        }
+        if count > ENTITIES_MAX {
+            return Err(RequestError::TooManyEntities { count, max: ENTITIES_MAX }.into());
+        }
+        let as_of = self.as_of(request.as_of.as_option())?;
+        let selection = self.catalog().select(&request.features)?;
+        let questions: Vec<Result<Question, RequestError>> = request
+            .entities
+            .iter()
+            .map(|entity| self.question(&entity.number, entity.party, entity.level, &selection))
+            .collect();
+        let values = questions.iter().flatten().map(|question| question.asked.len()).sum();
+        if values > self.values_max {
+            return Err(RequestError::TooManyValues { count: values, max: self.values_max }.into());
+        }
+        let pinned = self.lookup.pin().await;
+        let results = stream::iter(questions)
+            .map(|question| async {
+                let answered = match question {
+                    Ok(question) => self.answer(&question, as_of, &pinned).await,
+                    Err(error) => Err(error.into()),
+                };
+                response::entity_result(answered)
+            })
+            .buffered(ENTITIES_AT_ONCE)
+            .collect()
+            .await;
+        Ok(v1::BatchGetFeaturesResponse { results, ..Default::default() })
+    }
+
+    /// Every feature.
+    pub fn list(&self) -> v1::ListFeaturesResponse {
+        response::feature_list(self.catalog())
+    }
+
+    pub(crate) fn now(&self) -> AsOf {
+        AsOf::now((self.clock)())
+    }
+
+    pub(crate) const fn lookup(&self) -> &Lookup {
+        &self.lookup
+    }
+
+    pub(crate) const fn plan(&self) -> &NumberPlan {
+        &self.plan
+    }
+
+    fn as_of(&self, sent: Option<&Timestamp>) -> Result<AsOf, RequestError> {
+        request::as_of(sent, (self.clock)())
+    }
+
+    fn question(
+        &self,
+        number: &str,
+        party: buffa::EnumValue<v1::Party>,
+        level: buffa::EnumValue<v1::Level>,
+        selection: &Selection,
+    ) -> Result<Question, RequestError> {
+        let range_digits = self.catalog().set().settings().range_digits;
+        let target = request::target(&self.plan, range_digits, number, party, level)?;
+        let asked = self.catalog().asked(selection, target.party, target.level)?;
+        Ok(Question { target, asked })
+    }
+
+    async fn answer(
+        &self,
+        question: &Question,
+        as_of: AsOf,
+        pinned: &Pinned,
+    ) -> Result<v1::GetFeaturesResponse, AnswerError> {
+        let Question { target, asked } = question;
+        let reply = self.lookup.answer(target.level, &target.key, asked, as_of, pinned).await?;
+        Ok(response::features(self.catalog(), target, as_of, &reply))
+    }
+}
+
+/// What one entity is asked.
+struct Question {
+    target: Target,
+    asked: Vec<Asked>,
+}
+
+impl v1::FeatureService for Service {
+    async fn get_features<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, v1::GetFeaturesRequest>,
+    ) -> ServiceResult<impl connectrpc::Encodable<v1::GetFeaturesResponse> + Send + use<'a>> {
+        Response::ok(self.get(&request.to_owned_message()).await?)
+    }
+
+    async fn batch_get_features<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, v1::BatchGetFeaturesRequest>,
+    ) -> ServiceResult<impl connectrpc::Encodable<v1::BatchGetFeaturesResponse> + Send + use<'a>> {
+        Response::ok(self.get_batch(&request.to_owned_message()).await?)
+    }
+
+    async fn list_features<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        _request: ServiceRequest<'_, v1::ListFeaturesRequest>,
+    ) -> ServiceResult<impl connectrpc::Encodable<v1::ListFeaturesResponse> + Send + use<'a>> {
+        Response::ok(self.list())
+    }
+}

@@ -1,0 +1,64 @@
+//! What the service reads from. Narrow, so that tests can make either side fail.
+
+use std::sync::Arc;
+
+use features::{Entity, State};
+use futures::future::BoxFuture;
+use tiles::{Interval, WindowState};
+
+use crate::merge::{Part, SnapshotDay};
+
+/// A store did not answer. What happened is logged where it is handled; callers are told to ask again.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SourceError(#[from] Box<dyn std::error::Error + Send + Sync>);
+
+impl SourceError {
+    /// Wraps what the store said.
+    pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Tiles of the stream.
+pub trait TileSource: Send + Sync + 'static {
+    /// The merged state of the entity over each interval, in the order of the intervals. Intervals begin and end
+    /// on minutes. An interval without calls has the empty state.
+    fn read<'a>(
+        &'a self,
+        entity: &'a Entity,
+        intervals: &'a [Interval],
+    ) -> BoxFuture<'a, Result<Vec<WindowState>, SourceError>>;
+}
+
+/// Where the newest snapshot is found.
+pub trait SnapshotSource: Send + Sync + 'static {
+    /// The snapshot that is published now. One request reads one snapshot.
+    fn current(&self) -> BoxFuture<'_, Result<Current, SourceError>>;
+}
+
+/// What is published.
+#[derive(Clone)]
+pub enum Current {
+    /// Nothing yet.
+    None,
+    /// A snapshot that was computed with other definitions, of this version.
+    OtherVersion(String),
+    /// A snapshot of the service's own definitions.
+    Open(Arc<dyn Snapshot>),
+}
+
+/// One published snapshot.
+pub trait Snapshot: Send + Sync {
+    /// Its day and how complete it is.
+    fn day(&self) -> SnapshotDay;
+
+    /// The states of an entity; `None` if nothing happened in the longest window.
+    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>>;
+}
+
+/// The states that a snapshot keeps of one entity.
+pub trait Row: Send + Sync {
+    /// The state of a window of `days` days; `None` if the snapshot does not keep such a window.
+    fn state(&self, days: u32, part: Part) -> Option<&State>;
+}

@@ -1,0 +1,165 @@
+//! The real stores behind the ports of [`crate::sources`].
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use features::{Entity, FeatureSet, State};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use objects::Objects;
+use snapshot::{OnlineRow, SnapshotError, SnapshotReader};
+use tiles::{Interval, TileStore, WindowState, read_states};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::merge::{Part, SnapshotDay};
+use crate::service::Clock;
+use crate::sources::{Current, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+
+/// How long a snapshot is answered from before the manifest is read again. Old runs outlive every cached manifest.
+pub const REFRESH_AFTER: Duration = Duration::from_secs(30);
+/// How long the manifest is left alone where there is no snapshot to answer from, or it could not be read.
+pub const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The tiles of a feature set in a tile store.
+pub struct StoredTiles<S> {
+    store: S,
+    set: Arc<FeatureSet>,
+    clock: Clock,
+}
+
+impl<S: TileStore> StoredTiles<S> {
+    /// Reads the tiles of `set`. `clock` says which have expired.
+    pub fn new(store: S, set: Arc<FeatureSet>, clock: Clock) -> Self {
+        Self { store, set, clock }
+    }
+}
+
+impl<S: TileStore + 'static> TileSource for StoredTiles<S> {
+    fn read<'a>(
+        &'a self,
+        entity: &'a Entity,
+        intervals: &'a [Interval],
+    ) -> BoxFuture<'a, Result<Vec<WindowState>, SourceError>> {
+        let now_s = (self.clock)().div_euclid(1000);
+        let states = read_states(&self.store, &self.set, entity, intervals, now_s);
+        states.map(|states| states.map_err(SourceError::new)).boxed()
+    }
+}
+
+/// The published snapshot of a location, followed as new ones are published.
+pub struct PublishedSnapshots {
+    objects: Objects,
+    set: Arc<FeatureSet>,
+    seen: RwLock<Option<Seen>>,
+    /// Held while the manifest is read, so that one request reads it for all.
+    reading: Mutex<()>,
+}
+
+impl PublishedSnapshots {
+    /// Follows the snapshots below `objects`. Nothing is read yet.
+    pub fn new(objects: Objects, set: Arc<FeatureSet>) -> Self {
+        Self { objects, set, seen: RwLock::new(None), reading: Mutex::new(()) }
+    }
+
+    async fn follow(&self) -> Result<Current, SourceError> {
+        let seen = self.seen();
+        if let Some(seen) = &seen
+            && Instant::now() < seen.look_again_at
+        {
+            return Ok(seen.current());
+        }
+        let _reading = match (&seen, self.reading.try_lock()) {
+            (_, Ok(reading)) => reading,
+            // Somebody is looking: what was seen is good enough meanwhile.
+            (Some(seen), Err(_)) => return Ok(seen.current()),
+            (None, Err(_)) => self.reading.lock().await,
+        };
+        let seen = self.seen();
+        if let Some(seen) = &seen
+            && Instant::now() < seen.look_again_at
+        {
+            return Ok(seen.current());
+        }
+        let looked = self.look(seen.and_then(|seen| seen.reader)).await?;
+        let current = looked.current();
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(looked);
+        Ok(current)
+    }
+
+    /// Reads the manifest. If that fails, a snapshot that was open stays.
+    async fn look(&self, open: Option<Arc<SnapshotReader>>) -> Result<Seen, SourceError> {
+        let seen =
+            |reader, other_version, after| Seen { reader, other_version, look_again_at: Instant::now() + after };
+        if let Some(reader) = open {
+            let refreshed = reader.refresh().await;
+            if let Err(error) = &refreshed {
+                tracing::warn!(%error, "the snapshot manifest could not be read again; the snapshot before stays");
+            }
+            let after = if refreshed.is_ok() { REFRESH_AFTER } else { RETRY_AFTER };
+            return Ok(seen(Some(reader), None, after));
+        }
+        match SnapshotReader::open(self.objects.clone(), Arc::clone(&self.set)).await {
+            Ok(Some(reader)) => Ok(seen(Some(Arc::new(reader)), None, REFRESH_AFTER)),
+            Ok(None) => Ok(seen(None, None, RETRY_AFTER)),
+            Err(SnapshotError::FeatureSet { found, .. }) => Ok(seen(None, Some(found), RETRY_AFTER)),
+            Err(error) => Err(SourceError::new(error)),
+        }
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl SnapshotSource for PublishedSnapshots {
+    fn current(&self) -> BoxFuture<'_, Result<Current, SourceError>> {
+        self.follow().boxed()
+    }
+}
+
+/// What was found when the manifest was last read.
+#[derive(Clone)]
+struct Seen {
+    reader: Option<Arc<SnapshotReader>>,
+    other_version: Option<String>,
+    look_again_at: Instant,
+}
+
+impl Seen {
+    fn current(&self) -> Current {
+        match (&self.reader, &self.other_version) {
+            (Some(reader), _) => Current::Open(Arc::new(Opened(reader.current()))),
+            (None, Some(version)) => Current::OtherVersion(version.clone()),
+            (None, None) => Current::None,
+        }
+    }
+}
+
+struct Opened(Arc<snapshot::Snapshot>);
+
+impl Snapshot for Opened {
+    fn day(&self) -> SnapshotDay {
+        let manifest = self.0.manifest();
+        SnapshotDay { day: manifest.as_of.days(), complete_before_ms: manifest.complete_for_arrivals_before }
+    }
+
+    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
+        async {
+            let row = self.0.get(entity.party, entity.level, &entity.key).await.map_err(SourceError::new)?;
+            Ok(row.map(|row| Arc::new(row) as Arc<dyn Row>))
+        }
+        .boxed()
+    }
+}
+
+impl Row for OnlineRow {
+    fn state(&self, days: u32, part: Part) -> Option<&State> {
+        let [full, day_after, second_day_after] = &self.window(days)?.states;
+        Some(match part {
+            Part::Full => full,
+            Part::DayAfter => day_after,
+            Part::SecondDayAfter => second_day_after,
+        })
+    }
+}

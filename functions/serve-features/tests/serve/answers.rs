@@ -1,0 +1,379 @@
+//! What the service answers, against a plain count over the same calls.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use crate::world::{CALLER, MIDNIGHT, TODAY, World, ask, call, history, integer, number, value, window};
+use cdr::CallRecord;
+use features::{DAY_MS, MINUTE_MS};
+use proto::v1::{Level, MissingReason, Party, Source};
+use proto::{from_millis, v1};
+use serve_features::error::AnswerError;
+use serve_features::merge::SnapshotDay;
+use serve_features::stores::{REFRESH_AFTER, RETRY_AFTER};
+
+/// Moments of a day at which days are easily counted wrong.
+const MOMENTS: [i64; 5] = [0, 1, 5 * MINUTE_MS, 12 * 3_600_000 + 34_567, DAY_MS - 1];
+
+#[tokio::test]
+async fn stream_windows_agree_with_a_plain_count() {
+    for moment in MOMENTS {
+        let now = MIDNIGHT + moment;
+        let world = World::new(history(now + 1), now);
+        let answer = world.service().await.get(&ask(CALLER, &["calls", "distinct_callees_5m"])).await.unwrap();
+        for (id, minutes) in [("calls_1m", 1), ("calls_5m", 5), ("calls_1h", 60), ("calls_24h", 1440)] {
+            let from = now - now.rem_euclid(MINUTE_MS) - minutes * MINUTE_MS;
+            assert_eq!(integer(&answer, id), world.counted(CALLER, from, now + 1).count() as i64, "{id} {moment}");
+            assert_eq!(window(value(&answer, id)), (from, now));
+            assert_eq!(value(&answer, id).source, Source::SOURCE_STREAM);
+        }
+        let from = now - now.rem_euclid(MINUTE_MS) - 5 * MINUTE_MS;
+        let callees: HashSet<_> = world.counted(CALLER, from, now + 1).map(|call| call.callee.as_str()).collect();
+        assert_eq!(integer(&answer, "distinct_callees_5m"), callees.len() as i64);
+        assert!(value(&answer, "distinct_callees_5m").exact);
+    }
+}
+
+#[tokio::test]
+async fn thirty_days_up_to_this_second_are_the_calendar_days_whichever_snapshot_there_is() {
+    for moment in MOMENTS {
+        for age_days in [1, 2] {
+            let now = MIDNIGHT + moment;
+            let mut world = World::new(history(now + 1), now).with_snapshot(age_days);
+            // Some calls of the snapshot's day arrived after it was made.
+            let day = TODAY - age_days;
+            world.late = world
+                .calls
+                .iter()
+                .enumerate()
+                .filter(|(n, call)| call.started_at_ms.div_euclid(DAY_MS) as i32 == day && n % 2 == 0)
+                .map(|(n, _)| n)
+                .collect();
+            assert!(!world.late.is_empty());
+            let names = ["calls", "velocity", "active_days", "talk_ms", "distinct_callees", "max_talk_ms"];
+            let answer = world.service().await.get(&ask(CALLER, &names)).await.unwrap();
+            assert!(!answer.degraded, "{:?}", answer.degraded_reasons);
+            for days in [1, 7, 30, 90] {
+                let from = MIDNIGHT - (days - 1) * DAY_MS;
+                let calls: Vec<&CallRecord> = world.counted(CALLER, from, now + 1).collect();
+                let context = format!("{days}d at {moment}, snapshot {age_days} days old");
+                assert_eq!(integer(&answer, &format!("calls_{days}d")), calls.len() as i64, "{context}");
+                let talk: i64 = calls.iter().map(|call| call.talk_ms()).sum();
+                assert_eq!(integer(&answer, &format!("talk_ms_{days}d")), talk, "{context}");
+                let active: HashSet<i64> = calls.iter().map(|call| call.started_at_ms.div_euclid(DAY_MS)).collect();
+                assert_eq!(integer(&answer, &format!("active_days_{days}d")), active.len() as i64, "{context}");
+                let callees: HashSet<_> = calls.iter().map(|call| call.callee.as_str()).collect();
+                assert_eq!(integer(&answer, &format!("distinct_callees_{days}d")), callees.len() as i64, "{context}");
+                let velocity = (calls.len() as f64 / days as f64 * 100.0).round() / 100.0;
+                assert!((number(&answer, &format!("velocity_{days}d")) - velocity).abs() < 1e-9, "{context}");
+                let of_calls = value(&answer, &format!("calls_{days}d"));
+                assert_eq!(window(of_calls), (from, now));
+                let source = if days == 1 { Source::SOURCE_STREAM } else { Source::SOURCE_MERGED };
+                assert_eq!(of_calls.source, source);
+                let newest = calls.iter().map(|call| call.started_at_ms).max();
+                let said = of_calls.newest_event.as_option().map(|at| proto::to_millis(at).unwrap());
+                assert_eq!(said, newest, "{context}");
+            }
+            let complete = proto::to_millis(answer.complete_for_arrivals_before.as_option().unwrap());
+            assert_eq!(complete, Some(i64::from(day + 1) * DAY_MS));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_older_snapshot_is_answered_as_it_is_and_marked() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(history(now + 1), now).with_snapshot(3);
+    let answer = world.service().await.get(&ask(CALLER, &["calls"])).await.unwrap();
+    assert!(answer.degraded);
+    assert_eq!(answer.degraded_reasons.len(), 1);
+    assert!(answer.degraded_reasons[0].contains("2026-11-18"), "{:?}", answer.degraded_reasons);
+    let (from, to) = (MIDNIGHT - 9 * DAY_MS, MIDNIGHT - 2 * DAY_MS);
+    assert_eq!(window(value(&answer, "calls_7d")), (from, to));
+    assert_eq!(integer(&answer, "calls_7d"), world.counted(CALLER, from, to).count() as i64);
+    assert_eq!(value(&answer, "calls_7d").source, Source::SOURCE_BATCH);
+    // Today needs no snapshot.
+    assert_eq!(integer(&answer, "calls_1d"), world.counted(CALLER, MIDNIGHT, now + 1).count() as i64);
+}
+
+#[tokio::test]
+async fn without_a_snapshot_days_are_missing_and_never_zero() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(history(now + 1), now);
+    let answer = world.service().await.get(&ask(CALLER, &["calls"])).await.unwrap();
+    let week = value(&answer, "calls_7d");
+    assert_eq!(week.value, None);
+    assert_eq!(week.missing_reason, MissingReason::MISSING_REASON_NO_SNAPSHOT);
+    assert!(answer.degraded);
+    assert!(integer(&answer, "calls_1d") > 0);
+    // Where the stream keeps nothing there is nothing to answer today from, either.
+    let mut range = ask(CALLER, &["calls_1d"]);
+    range.level = Level::LEVEL_RANGE.into();
+    let answer = world.service().await.get(&range).await.unwrap();
+    assert_eq!(value(&answer, "calls_1d").missing_reason, MissingReason::MISSING_REASON_NO_SNAPSHOT);
+}
+
+#[tokio::test]
+async fn a_snapshot_of_other_definitions_is_not_mixed_in() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let mut world = World::new(history(now + 1), now).with_snapshot(1);
+    world.snapshot_version = Some("00000000".to_owned());
+    let answer = world.service().await.get(&ask(CALLER, &["calls_7d"])).await.unwrap();
+    assert_eq!(value(&answer, "calls_7d").value, None);
+    assert!(answer.degraded_reasons[0].contains("00000000"), "{:?}", answer.degraded_reasons);
+}
+
+#[tokio::test]
+async fn ranges_are_answered_from_the_snapshot_alone() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(history(now + 1), now).with_snapshot(1);
+    let mut request = ask("range:+1202555", &["calls"]);
+    request.party = Party::PARTY_CALLER.into();
+    let answer = world.service().await.get(&request).await.unwrap();
+    assert!(!answer.degraded);
+    assert_eq!(answer.values.len(), 4);
+    for days in [1, 7, 30, 90] {
+        let id = format!("calls_{days}d");
+        assert_eq!(window(value(&answer, &id)), (MIDNIGHT - days * DAY_MS, MIDNIGHT));
+        let counted = world.counted(CALLER, MIDNIGHT - days * DAY_MS, MIDNIGHT).count();
+        assert_eq!(integer(&answer, &id), counted as i64);
+        assert_eq!(value(&answer, &id).source, Source::SOURCE_BATCH);
+    }
+}
+
+#[tokio::test]
+async fn prefixes_and_callees_are_merged_too() {
+    let now = MIDNIGHT + 12 * 3_600_000 + 34_567;
+    let world = World::new(history(now + 1), now).with_snapshot(2);
+    let service = world.service().await;
+    let answer = service.get(&ask("prefix:+1202", &["calls", "received_calls"])).await.unwrap();
+    let from = MIDNIGHT - 29 * DAY_MS;
+    let counted = world.counted(CALLER, from, now + 1).count() as i64;
+    // All callers and all callees are of one prefix.
+    assert_eq!(integer(&answer, "calls_30d"), counted);
+    assert_eq!(integer(&answer, "received_calls_30d"), counted);
+    let day = world.counted(CALLER, now - now.rem_euclid(MINUTE_MS) - DAY_MS, now + 1).count() as i64;
+    assert_eq!(integer(&answer, "received_calls_24h"), day);
+    assert_eq!(value(&answer, "calls_30d").party, Party::PARTY_CALLER);
+    assert_eq!(value(&answer, "received_calls_30d").party, Party::PARTY_CALLEE);
+}
+
+#[tokio::test]
+async fn a_past_moment_sees_nothing_later() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    let world = World::new(history(now + 1), now);
+    let mut request = ask(CALLER, &["calls_1h", "calls_1d"]);
+    let at = now - 3_600_000 + 30_123;
+    request.as_of = from_millis(at).into();
+    let answer = world.service().await.get(&request).await.unwrap();
+    let end = at - at.rem_euclid(MINUTE_MS);
+    assert_eq!(proto::to_millis(answer.as_of.as_option().unwrap()), Some(end));
+    assert_eq!(window(value(&answer, "calls_1h")), (end - 3_600_000, end));
+    assert_eq!(integer(&answer, "calls_1h"), world.counted(CALLER, end - 3_600_000, end).count() as i64);
+    assert_eq!(integer(&answer, "calls_1d"), world.counted(CALLER, MIDNIGHT, end).count() as i64);
+}
+
+#[tokio::test]
+async fn a_moment_that_is_no_longer_kept_is_missing() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    let world = World::new(history(now + 1), now).with_snapshot(1);
+    let mut request = ask(CALLER, &["calls_24h", "calls_7d"]);
+    request.as_of = from_millis(now - 8 * DAY_MS).into();
+    let answer = world.service().await.get(&request).await.unwrap();
+    for id in ["calls_24h", "calls_7d"] {
+        assert_eq!(value(&answer, id).value, None);
+        assert_eq!(value(&answer, id).missing_reason, MissingReason::MISSING_REASON_EXPIRED);
+    }
+}
+
+#[tokio::test]
+async fn the_future_is_refused() {
+    let world = World::new(Vec::new(), MIDNIGHT);
+    let mut request = ask(CALLER, &[]);
+    request.as_of = from_millis(MIDNIGHT + 1).into();
+    let error = world.service().await.get(&request).await.unwrap_err();
+    assert_eq!(error.detail().reason, "as_of_future");
+    assert_eq!(error.detail().code, "invalid_argument");
+}
+
+#[tokio::test]
+async fn no_calls_are_zero_where_that_is_true_and_missing_where_it_means_nothing() {
+    let world = World::new(history(MIDNIGHT), MIDNIGHT).with_snapshot(1);
+    let answer = world.service().await.get(&ask("+12125550199", &[])).await.unwrap();
+    assert!(!answer.degraded);
+    for id in ["calls_5m", "calls_7d", "distinct_callees_30d", "active_days_90d", "received_calls_7d"] {
+        assert_eq!(integer(&answer, id), 0);
+        assert!(value(&answer, id).newest_event.is_unset());
+    }
+    assert!(number(&answer, "velocity_7d").abs() < f64::EPSILON);
+    for id in ["mean_talk_ms_7d", "max_talk_ms_7d", "answer_seizure_ratio_5m", "stddev_talk_ms_24h"] {
+        assert_eq!(value(&answer, id).value, None, "{id}");
+        assert_eq!(value(&answer, id).missing_reason, MissingReason::MISSING_REASON_NO_CALLS);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_tile_store_is_said_and_nothing_becomes_zero() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(history(now + 1), now).with_snapshot(1);
+    world.tiles_down.store(true, Ordering::Relaxed);
+    let service = world.service().await;
+    let answer = service.get(&ask(CALLER, &["calls"])).await.unwrap();
+    assert!(answer.degraded);
+    assert_eq!(value(&answer, "calls_5m").value, None);
+    assert_eq!(value(&answer, "calls_5m").missing_reason, MissingReason::MISSING_REASON_UNAVAILABLE);
+    // Days fall back to the snapshot, with its own interval.
+    assert_eq!(window(value(&answer, "calls_7d")), (MIDNIGHT - 7 * DAY_MS, MIDNIGHT));
+    assert_eq!(value(&answer, "calls_7d").source, Source::SOURCE_BATCH);
+    // With nothing left to say it is an error.
+    let error = service.get(&ask(CALLER, &["calls_5m", "calls_1d"])).await.unwrap_err();
+    assert!(matches!(error, AnswerError::Unavailable(_)), "{error:?}");
+    assert_eq!(error.detail().code, "unavailable");
+    // Also where the rest is missing for another reason.
+    let world = World::new(history(now + 1), now);
+    world.tiles_down.store(true, Ordering::Relaxed);
+    assert!(world.service().await.get(&ask(CALLER, &["calls"])).await.is_err());
+}
+
+#[tokio::test]
+async fn a_dead_snapshot_store_is_said_and_the_stream_still_answers() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(history(now + 1), now).with_snapshot(1);
+    world.snapshot_down.store(true, Ordering::Relaxed);
+    let service = world.service().await;
+    let answer = service.get(&ask(CALLER, &["calls"])).await.unwrap();
+    assert!(answer.degraded);
+    assert_eq!(value(&answer, "calls_7d").missing_reason, MissingReason::MISSING_REASON_UNAVAILABLE);
+    assert!(integer(&answer, "calls_5m") > 0);
+    assert!(service.get(&ask(CALLER, &["calls_7d"])).await.is_err());
+}
+
+#[tokio::test]
+async fn a_snapshot_of_today_is_answered_as_far_as_it_knows() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    let mut world = World::new(history(now + 1), now);
+    world.snapshot = Some(SnapshotDay { day: TODAY, complete_before_ms: Some(now) });
+    let answer = world.service().await.get(&ask(CALLER, &["calls_7d"])).await.unwrap();
+    assert!(!answer.degraded);
+    assert_eq!(integer(&answer, "calls_7d"), world.counted(CALLER, MIDNIGHT - 6 * DAY_MS, now + 1).count() as i64);
+    world.snapshot = Some(SnapshotDay { day: TODAY, complete_before_ms: Some(now - 1) });
+    let answer = world.service().await.get(&ask(CALLER, &["calls_7d"])).await.unwrap();
+    assert!(answer.degraded_reasons[0].contains("2026-11-21"), "{:?}", answer.degraded_reasons);
+}
+
+#[tokio::test]
+async fn a_batch_answers_each_entity_or_says_why_not() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(history(now + 1), now).with_snapshot(1);
+    let entity = |number: &str| v1::EntityRequest { number: number.to_owned(), ..Default::default() };
+    let request = v1::BatchGetFeaturesRequest {
+        entities: vec![entity(CALLER), entity("anonymous"), entity("prefix:+1202"), entity("ext:hq/1")],
+        features: vec!["calls_5m".to_owned()],
+        ..Default::default()
+    };
+    let service = world.service().await;
+    let results = service.get_batch(&request).await.unwrap().results;
+    assert_eq!(results.len(), 4);
+    let reason = |result: &v1::EntityResult| match &result.result {
+        Some(v1::EntityOutcome::Features(answer)) => Ok(integer(answer, "calls_5m")),
+        Some(v1::EntityOutcome::Error(error)) => Err(error.reason.clone()),
+        None => panic!("no outcome"),
+    };
+    let counted = world.counted(CALLER, MIDNIGHT, now + 1).count() as i64;
+    assert_eq!(reason(&results[0]), Ok(counted));
+    assert_eq!(reason(&results[1]), Err("number_anonymous".to_owned()));
+    assert_eq!(reason(&results[2]), Ok(counted));
+    assert_eq!(reason(&results[3]), Ok(0));
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded() {
+    let world = World::new(Vec::new(), MIDNIGHT);
+    let service = world.service().await;
+    let batch = |count: usize, names: &[&str]| v1::BatchGetFeaturesRequest {
+        entities: vec![v1::EntityRequest { number: CALLER.to_owned(), ..Default::default() }; count],
+        features: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Default::default()
+    };
+    for (count, names, reason) in [
+        (0, &["calls_5m"][..], "entities_missing"),
+        (1_001, &["calls_5m"], "entities_too_many"),
+        (1_000, &[], "values_too_many"),
+        (1, &["clals_5m"], "feature_unknown"),
+    ] {
+        let error = service.get_batch(&batch(count, names)).await.unwrap_err();
+        assert_eq!(error.detail().reason, reason);
+    }
+    assert_eq!(service.get_batch(&batch(1_000, &["calls_5m"])).await.unwrap().results.len(), 1_000);
+}
+
+#[tokio::test]
+async fn the_older_service_answers_by_its_older_names() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(history(now + 1), now).with_snapshot(1);
+    let request = proto::legacy::FeatureRequest {
+        user_id: "2025550101".to_owned(),
+        ip_address: "192.0.2.1".to_owned(),
+        ..Default::default()
+    };
+    let features = world.service().await.get_legacy(&request).await.unwrap().features;
+    assert_eq!(features.len(), 28 + 1);
+    let week = world.counted(CALLER, MIDNIGHT - 6 * DAY_MS, now + 1).count();
+    assert_eq!(features["count_phone_7d"], week.to_string());
+    assert_eq!(features["count_phone_prefix_7d"], week.to_string());
+    assert_eq!(features["acount_phone_active_7d"], "7");
+    let velocity: f64 = features["velocity_phone_7d"].parse().unwrap();
+    assert!((velocity - week as f64 / 7.0).abs() < 0.005 + 1e-9);
+    assert_eq!(features["ip_hash"], "d0f88d6c");
+    // The stream keeps no ranges: the week ends with the snapshot.
+    let range = world.counted(CALLER, MIDNIGHT - 7 * DAY_MS, MIDNIGHT).count();
+    assert_eq!(features["count_phone_range_7d"], range.to_string());
+}
+
+#[tokio::test]
+async fn what_is_listed_can_be_asked_for() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(vec![call(CALLER, "+12025560001", now, Some(4_000))], now).with_snapshot(1);
+    let service = world.service().await;
+    let listed = service.list();
+    assert_eq!(listed.feature_set_version, world.set.version());
+    assert!(listed.features.len() > 100);
+    for feature in &listed.features {
+        for level in &feature.levels {
+            let mut request = ask(CALLER, &[&feature.id]);
+            request.level = *level;
+            request.party = feature.party;
+            let answer = service.get(&request).await.unwrap();
+            assert_eq!(answer.values.len(), 1, "{}", feature.id);
+            let matches_type = match (&answer.values[0].value, feature.value_type.as_known().unwrap()) {
+                (Some(v1::Value::Integer(_)), kind) => kind == v1::ValueType::VALUE_TYPE_INTEGER,
+                (Some(v1::Value::Number(_)), kind) => kind == v1::ValueType::VALUE_TYPE_NUMBER,
+                (None, _) => true,
+            };
+            assert!(matches_type, "{}", feature.id);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_snapshot_is_taken_up_without_a_restart() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    let world = World::new(history(now + 1), now);
+    let service = world.service().await;
+    let source = async || {
+        let answer = service.get(&ask(CALLER, &["calls"])).await.unwrap();
+        (value(&answer, "calls_7d").source.as_known().unwrap(), answer.degraded)
+    };
+    assert_eq!(source().await, (Source::SOURCE_UNSPECIFIED, true));
+    let day = |age_days| SnapshotDay { day: TODAY - age_days, complete_before_ms: None };
+    world.publish(day(3)).await;
+    // The manifest is not read at every request.
+    assert_eq!(source().await, (Source::SOURCE_UNSPECIFIED, true));
+    tokio::time::advance(RETRY_AFTER).await;
+    assert_eq!(source().await, (Source::SOURCE_BATCH, true));
+    world.publish(day(1)).await;
+    tokio::time::advance(RETRY_AFTER).await;
+    assert_eq!(source().await, (Source::SOURCE_BATCH, true));
+    tokio::time::advance(REFRESH_AFTER).await;
+    assert_eq!(source().await, (Source::SOURCE_MERGED, false));
+}

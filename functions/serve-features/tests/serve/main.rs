@@ -1,0 +1,8 @@
+//! The service end to end: in process over fakes of the stores, and over the network.
+
+// Caller and callee are the words of the trade.
+#![allow(clippy::similar_names, clippy::unwrap_used)]
+
+mod answers;
+mod protocols;
+mod world;

@@ -1,0 +1,219 @@
+//! The same answer over every protocol, native and behind Lambda.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::world::{CALLER, MIDNIGHT, World, ask, history, integer};
+use buffa::Message;
+use connectrpc::client::{ClientConfig, HttpClient};
+use connectrpc::{ErrorCode, Protocol};
+use connectrpc_health::HealthClient;
+use connectrpc_health::wire::{HealthCheckRequest, ServingStatus};
+use features::MINUTE_MS;
+use http_body_util::BodyExt;
+use lambda_http::aws_lambda_events::encodings::Body;
+use proto::v1::{FeatureServiceClient, GetFeaturesResponse};
+use serve_features::native::{NativeError, NativeServer};
+use serve_features::{Service, client, lambda, router};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+const NOW: i64 = MIDNIGHT + 5 * MINUTE_MS;
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<Result<(), NativeError>>,
+}
+
+impl Running {
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn config(&self, protocol: Protocol) -> ClientConfig {
+        ClientConfig::new(self.url().parse().unwrap()).with_protocol(protocol)
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap().unwrap();
+    }
+}
+
+async fn service() -> Arc<Service> {
+    World::new(history(NOW + 1), NOW).with_snapshot(1).service().await
+}
+
+async fn start() -> Running {
+    let server = NativeServer::bind(LOOPBACK, service().await).await.unwrap();
+    let address = server.address();
+    let (stop, stopped) = oneshot::channel();
+    let served = tokio::spawn(server.serve(async {
+        stopped.await.unwrap();
+    }));
+    Running { address, stop, served }
+}
+
+#[tokio::test]
+async fn grpc_grpc_web_and_connect_say_the_same() {
+    let running = start().await;
+    let request = ask(CALLER, &["calls", "velocity_7d", "mean_talk_ms_1h"]);
+    let expected = service().await.get(&request).await.unwrap();
+    assert!(integer(&expected, "calls_7d") > 0);
+
+    let grpc = client::connect(&running.url()).unwrap();
+    assert_eq!(grpc.get_features(request.clone()).await.unwrap().into_owned(), expected);
+    for protocol in [Protocol::GrpcWeb, Protocol::Connect] {
+        let client = FeatureServiceClient::new(HttpClient::plaintext(), running.config(protocol));
+        assert_eq!(client.get_features(request.clone()).await.unwrap().into_owned(), expected, "{protocol:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn connect_json_is_plain_http() {
+    let running = start().await;
+    let body = format!(r#"{{"number": "{CALLER}", "features": ["calls_5m", "calls_7d"]}}"#);
+    let (status, answer) = post(running.address, "/tollwatch.v1.FeatureService/GetFeatures", &body).await;
+    assert_eq!(status, 200, "{answer}");
+    let expected = service().await.get(&ask(CALLER, &["calls_5m", "calls_7d"])).await.unwrap();
+    assert_eq!(answer["entity"]["key"], CALLER);
+    assert_eq!(answer["asOf"], "2026-11-21T00:05:00Z");
+    assert_eq!(answer["values"][0]["id"], "calls_5m");
+    assert_eq!(answer["values"][0]["windowStart"], "2026-11-21T00:00:00Z");
+    assert_eq!(answer["values"][1]["source"], "SOURCE_MERGED");
+    assert_eq!(answer["values"][1]["integer"], integer(&expected, "calls_7d").to_string());
+
+    let (status, answer) = post(running.address, "/FeatureService/GetFeatures", r#"{"user_id": "2025550101"}"#).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["features"]["count_phone_7d"], integer(&expected, "calls_7d").to_string());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_error_carries_its_reason_over_every_protocol() {
+    let running = start().await;
+    for protocol in [Protocol::Grpc, Protocol::GrpcWeb, Protocol::Connect] {
+        let transport = match protocol {
+            Protocol::Grpc => HttpClient::plaintext_http2_only(),
+            _ => HttpClient::plaintext(),
+        };
+        let client = FeatureServiceClient::new(transport, running.config(protocol));
+        let error = client.get_features(ask("anonymous", &[])).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidArgument, "{protocol:?}");
+        let detail = client::error_detail(&error).unwrap();
+        assert_eq!((detail.reason.as_str(), detail.field.as_str()), ("number_anonymous", "number"));
+        assert_eq!(detail.value_length, 9);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused() {
+    let running = start().await;
+    let client = client::connect(&running.url()).unwrap();
+    let error = client.get_features(ask(&"1".repeat(600 * 1024), &[])).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::ResourceExhausted);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn health_and_reflection_are_served() {
+    let running = start().await;
+    let transport = HttpClient::plaintext_http2_only();
+    let health = HealthClient::new(transport, running.config(Protocol::Grpc));
+    for service in ["", "tollwatch.v1.FeatureService", "FeatureService"] {
+        let request = HealthCheckRequest { service: service.to_owned(), ..Default::default() };
+        let status = health.check(request).await.unwrap().into_owned().status;
+        assert_eq!(status, ServingStatus::SERVING, "{service}");
+    }
+    let reflector = connectrpc_reflection::Reflector::from_descriptor_set_bytes(proto::DESCRIPTORS).unwrap();
+    let names = reflector.service_names();
+    for service in ["tollwatch.v1.FeatureService", "FeatureService"] {
+        assert!(names.iter().any(|name| name == service), "{names:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_with_the_remedy() {
+    let running = start().await;
+    let Err(error) = NativeServer::bind(running.address, service().await).await else { panic!("bound twice") };
+    assert!(matches!(error, NativeError::InUse(address) if address == running.address));
+    assert!(error.to_string().contains("choose another port"), "{error}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn after_the_signal_no_new_connection_is_taken() {
+    let running = start().await;
+    let address = running.address;
+    running.stop().await;
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn behind_lambda_connect_answers_and_native_grpc_is_told_why_not() {
+    let (rpc, _health) = router(service().await).unwrap();
+    let event = |content_type: &str, body: Body| {
+        http::Request::post("https://id.lambda-url.us-east-1.on.aws/tollwatch.v1.FeatureService/GetFeatures")
+            .header("content-type", content_type)
+            .body(body)
+            .unwrap()
+    };
+    let text = format!(r#"{{"number": "{CALLER}", "features": ["calls_7d"]}}"#);
+    let answer = lambda::answer(rpc.clone(), event("application/json", Body::Text(text))).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    let answer: GetFeaturesResponse = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(answer, service().await.get(&ask(CALLER, &["calls_7d"])).await.unwrap());
+
+    let answer = lambda::answer(rpc, event("application/grpc+proto", Body::Binary(vec![0; 5]))).await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "12");
+    assert!(answer.headers()["grpc-message"].to_str().unwrap().contains("gRPC-Web"));
+}
+
+#[tokio::test]
+async fn the_largest_responses_fit_what_carries_them() {
+    let answer = service().await.get(&ask(CALLER, &[])).await.unwrap();
+    let values = answer.values.len();
+    assert!(values > 100);
+    let grpc_bytes = answer.encode_to_vec().len() * serve_features::VALUES_MAX / values;
+    assert!(grpc_bytes < 4 * 1024 * 1024, "{grpc_bytes}");
+    let json_bytes = serde_json::to_vec(&answer).unwrap().len() * lambda::VALUES_MAX / values;
+    assert!(json_bytes < 6 * 1024 * 1024, "{json_bytes}");
+}
+
+#[test]
+fn the_lambda_names_what_is_not_configured() {
+    let read = |table: &'static str| {
+        lambda::Configuration::read(move |name| match name {
+            "TILE_TABLE" => Some(table.to_owned()),
+            "DATA" => Some("s3://calls".to_owned()),
+            _ => None,
+        })
+    };
+    assert_eq!(read("tiles").unwrap().tile_table, "tiles");
+    assert!(read("").unwrap_err().to_string().contains("TILE_TABLE"));
+}
+
+/// One request of plain HTTP; version 1.0, so that the answer comes in one piece.
+async fn post(address: SocketAddr, path: &str, json: &str) -> (u16, serde_json::Value) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        json.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(json.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap())
+}
