@@ -21,8 +21,7 @@ const NAME_BYTES_MAX: usize = 64;
 const FEATURES_MAX: usize = 500;
 /// Values in a list.
 const LIST_VALUES_MAX: usize = 100_000;
-const AGGREGATES: [&str; 9] =
-    ["count", "sum", "mean", "min", "max", "stddev", "distinct", "active_days", "rate"];
+const AGGREGATES: [&str; 9] = ["count", "sum", "mean", "min", "max", "stddev", "distinct", "active_days", "rate"];
 
 /// One thing that is wrong with a definition file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -302,7 +301,8 @@ impl Builder<'_> {
             }
             argument => {
                 let argument = argument.map(|range| self.expression(text, range, wanted)).transpose()?;
-                if aggregate == Aggregate::Distinct && argument.as_ref().is_some_and(|a| a.type_of() == Type::Boolean) {
+                if aggregate == Aggregate::Distinct && argument.as_ref().is_some_and(|a| a.type_of() == Type::Boolean)
+                {
                     return Err((place, "distinct wants a text or an integer, this is a condition".to_owned()));
                 }
                 Ok(Parsed { aggregate, argument })
@@ -438,7 +438,10 @@ mod tests {
 
     fn errors(feature: &str) -> String {
         let text = format!("{SETTINGS}[[feature]]\nname = 'f'\nparty = ['caller']\nlevel = ['phone']\n{feature}\n");
-        FeatureSet::parse(&text, |_| Err("none".to_owned())).err().map(|errors| errors.to_string()).unwrap_or_default()
+        FeatureSet::parse(&text, |_| Err("none".to_owned()))
+            .err()
+            .map(|errors| errors.to_string())
+            .unwrap_or_default()
     }
 
     #[test]
@@ -446,13 +449,28 @@ mod tests {
         let cases = [
             ("of = 'count'", "line 8, column 8: a feature wants a window in stream or batch"),
             ("of = 'cuont'\nbatch = ['1d']", "line 11, column 6: there is no aggregate cuont, did you mean count?"),
-            ("of = 'sum(talk_sm)'\nbatch = ['1d']", "line 11, column 11: there is no field talk_sm, did you mean talk_ms?"),
+            (
+                "of = 'sum(talk_sm)'\nbatch = ['1d']",
+                "line 11, column 11: there is no field talk_sm, did you mean talk_ms?",
+            ),
             ("of = 'sum(outcome)'\nbatch = ['1d']", "line 11, column 11: expected an integer, this is a text"),
-            ("of = 'count'\nwhere = \"talk_ms < 'a'\"\nbatch = ['1d']", "line 12, column 20: expected an integer, found a text"),
+            (
+                "of = 'count'\nwhere = \"talk_ms < 'a'\"\nbatch = ['1d']",
+                "line 12, column 20: expected an integer, found a text",
+            ),
             ("of = 'count'\nbatch = ['1h']", "line 12, column 10: a batch window is 1d to 90d"),
-            ("of = 'active_days'\nstream = ['1h']", "line 11, column 6: active_days counts whole days: batch windows only"),
-            ("of = 'mean(talk_ms)'\nper = 'count'\nbatch = ['1d']", "line 11, column 6: a ratio divides count, sum and distinct only"),
-            ("of = 'count'\nbatch = ['1d']\ndecimals = 1", "line 13, column 12: decimals is 0 to 9, for mean, stddev, rate and ratio"),
+            (
+                "of = 'active_days'\nstream = ['1h']",
+                "line 11, column 6: active_days counts whole days: batch windows only",
+            ),
+            (
+                "of = 'mean(talk_ms)'\nper = 'count'\nbatch = ['1d']",
+                "line 11, column 6: a ratio divides count, sum and distinct only",
+            ),
+            (
+                "of = 'count'\nbatch = ['1d']\ndecimals = 1",
+                "line 13, column 12: decimals is 0 to 9, for mean, stddev, rate and ratio",
+            ),
         ];
         for (feature, expected) in cases {
             assert_eq!(errors(feature), expected, "{feature}");

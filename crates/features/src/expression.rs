@@ -315,10 +315,9 @@ impl Expr {
             | Self::And(left, right)
             | Self::Or(left, right)
             | Self::Arithmetic { left, right, .. } => left.mentions(field) || right.mentions(field),
-            Self::Not(value)
-            | Self::IsNull(value)
-            | Self::InTexts { value, .. }
-            | Self::InIntegers { value, .. } => value.mentions(field),
+            Self::Not(value) | Self::IsNull(value) | Self::InTexts { value, .. } | Self::InIntegers { value, .. } => {
+                value.mentions(field)
+            }
         }
     }
 

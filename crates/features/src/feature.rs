@@ -1,6 +1,6 @@
 //! A declared feature.
 
-use crate::{Level, Party, SlotMask, StreamWindow, BatchWindow, Window};
+use crate::{BatchWindow, Level, Party, SlotMask, StreamWindow, Window};
 
 /// The aggregates that a definition may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -192,9 +192,8 @@ mod tests {
     #[test]
     fn what_changes_a_value_changes_the_version() {
         let file = include_str!("../../../features.toml");
-        let version = |file: &str| {
-            FeatureSet::parse(file, |_| Ok("value\nCU\n".to_owned())).unwrap().version().to_owned()
-        };
+        let version =
+            |file: &str| FeatureSet::parse(file, |_| Ok("value\nCU\n".to_owned())).unwrap().version().to_owned();
         let changes = [
             ("talk_ms < 6000", "talk_ms < 6001"),
             ("range_digits = 4", "range_digits = 3"),

@@ -28,7 +28,10 @@ pub(crate) struct ExpressionError {
 pub(crate) fn parse_expression(text: &str, expected: Option<Type>, lists: &Lists) -> Result<Expr, ExpressionError> {
     let error = |column, message| ExpressionError { column, message };
     if text.len() > EXPRESSION_BYTES_MAX {
-        return Err(error(1, format!("an expression may have {EXPRESSION_BYTES_MAX} bytes, this has {}", text.len())));
+        return Err(error(
+            1,
+            format!("an expression may have {EXPRESSION_BYTES_MAX} bytes, this has {}", text.len()),
+        ));
     }
     let tokens = Tokenizer::new(&GenericDialect {}, text)
         .tokenize_with_location()
@@ -56,8 +59,7 @@ pub(crate) fn parse_expression(text: &str, expected: Option<Type>, lists: &Lists
 /// `x in list('n')` becomes `x in (list('n'))`, which SQL can parse.
 fn wrap_list_calls(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let tokens: Vec<_> = tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
-    let is_word =
-        |at: usize, word: &str| matches!(tokens.get(at).map(|t| &t.token), Some(Token::Word(w)) if w.value.eq_ignore_ascii_case(word));
+    let is_word = |at: usize, word: &str| matches!(tokens.get(at).map(|t| &t.token), Some(Token::Word(w)) if w.value.eq_ignore_ascii_case(word));
     let mut wrapped = Vec::with_capacity(tokens.len() + 2);
     let mut closes_at = None;
     for (at, token) in tokens.iter().enumerate() {
@@ -263,7 +265,8 @@ mod tests {
     }
 
     fn shown(text: &str) -> String {
-        parse_expression(text, None, &lists()).map_or_else(|e| format!("{}: {}", e.column, e.message), |e| e.to_string())
+        parse_expression(text, None, &lists())
+            .map_or_else(|e| format!("{}: {}", e.column, e.message), |e| e.to_string())
     }
 
     #[test]
@@ -281,7 +284,10 @@ mod tests {
         assert_eq!(shown("outcome = 'busy' and talk_m < 6"), "22: there is no field talk_m, did you mean talk_ms?");
         assert_eq!(shown("outcome = 3"), "11: expected a text, found an integer");
         assert_eq!(shown("talk_ms / 2 = 1"), "1: there is no operator / here; use = <> < <= > >= and or + - *");
-        assert_eq!(shown("callee_country in list('irfs')"), "1: there is no list 'irfs' in [lists], did you mean irsf?");
+        assert_eq!(
+            shown("callee_country in list('irfs')"),
+            "1: there is no list 'irfs' in [lists], did you mean irsf?"
+        );
         assert!(shown("outcome = 'busy' talk_ms").starts_with("18: expected the end"));
         assert!(shown("outcome =").contains("xpected"));
         assert!(shown("outcome = 'busy").contains("nterminated"));

@@ -199,11 +199,14 @@ mod tests {
         let set = FeatureSet::default_set().unwrap();
         let slots = set.slots(Party::Callee);
         assert_eq!(State::empty(slots).to_bytes(), [STATE_FORMAT]);
-        let row: Vec<SlotInput> = slots.iter().map(|slot| match slot.kind {
-            SlotKind::Distinct => SlotInput::Hash(7),
-            SlotKind::Sum => SlotInput::Integer(9),
-            _ => SlotInput::One,
-        }).collect();
+        let row: Vec<SlotInput> = slots
+            .iter()
+            .map(|slot| match slot.kind {
+                SlotKind::Distinct => SlotInput::Hash(7),
+                SlotKind::Sum => SlotInput::Integer(9),
+                _ => SlotInput::One,
+            })
+            .collect();
         let bytes = state_of(slots, &[(1_000, row)], all(slots)).to_bytes();
         for end in 2..bytes.len() {
             assert!(State::decode(slots, &bytes[..end]).is_err(), "{end}");
