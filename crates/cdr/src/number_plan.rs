@@ -1,8 +1,9 @@
 //! The number plan: turns what switches write into canonical numbers.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, Region};
 use smol_str::SmolStr;
 
 use crate::limits::MAX_NUMBER_BYTES;
@@ -139,63 +140,61 @@ impl NumberPlan {
     }
 
     fn international(&self, raw: &str) -> Result<Number, NumberError> {
-        let bare_length = e164_length(raw);
-        if bare_length.is_some_and(|len| !E164_DIGITS.contains(&len)) {
-            return Err(NumberError::WrongLength);
+        if let Some(len) = bare_digits(raw) {
+            if !E164_DIGITS.contains(&len) {
+                return Err(NumberError::WrongLength);
+            }
+            return self.settle(Cow::Borrowed(raw));
         }
-        let parsed = PHONE_NUMBER_UTIL.parse(raw, None).map_err(|error| match error {
-            rlibphonenumber::ParseError::InvalidCountryCode => NumberError::UnknownCallingCode,
-            rlibphonenumber::ParseError::NotANumber(_) => NumberError::NotANumber,
-            _ => NumberError::WrongLength,
-        })?;
-        self.settle(parsed)
+        let parsed = PHONE_NUMBER_UTIL.parse(raw, None).map_err(|error| refusal(&error))?;
+        self.settle(canonical(&parsed))
     }
 
     fn national(&self, raw: &str) -> Result<Number, NumberError> {
         if let Ok(parsed) = PHONE_NUMBER_UTIL.parse(raw, Some(self.default_region))
             && is_possible(&parsed)
         {
-            return self.settle(parsed);
+            return self.settle(canonical(&parsed));
         }
         // 00 is the international prefix of most of the world, and of gateways that do not know where they are.
         let international = raw.strip_prefix("00").map(|rest| format!("+{rest}"));
         match international.map(|raw| PHONE_NUMBER_UTIL.parse(raw, None)) {
-            Some(Ok(parsed)) if is_possible(&parsed) => self.settle(parsed),
+            Some(Ok(parsed)) if is_possible(&parsed) => self.settle(canonical(&parsed)),
             _ if raw.bytes().any(|byte| byte.is_ascii_digit()) => Err(NumberError::NotNational),
             _ => Err(NumberError::NotANumber),
         }
     }
 
-    /// Parses the canonical text again until it is its own canonical form: a number that comes back from the
-    /// archive must be the number that went in. The library takes off national prefixes (`+44 020...`), and
-    /// what is left may begin with another.
-    fn settle(&self, mut parsed: PhoneNumber) -> Result<Number, NumberError> {
+    /// Parses `+` and digits until they are their own canonical form: a number that comes back from the archive
+    /// must be the number that went in. The library takes off national prefixes (`+44 020...`), and what is left
+    /// may begin with another.
+    fn settle(&self, mut text: Cow<'_, str>) -> Result<Number, NumberError> {
         for _ in 0..MAX_ROUNDS {
-            let text = PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned();
-            let digits = e164_digits(&text).ok_or(NumberError::WrongLength)?;
-            if let Some(known) = self.cache.get(digits) {
+            let digits = e164_digits(&text);
+            if let Some(known) = digits.and_then(|digits| self.cache.get(digits)) {
                 return Ok(self.number(&text, known));
             }
-            let again = PHONE_NUMBER_UTIL.parse(&text, None).map_err(|_| NumberError::WrongLength)?;
-            if PHONE_NUMBER_UTIL.format(&again, PhoneNumberFormat::E164) == text {
-                let known = self.look_up(&again);
-                self.cache.put(digits, known);
+            let parsed = PHONE_NUMBER_UTIL.parse(&text, None).map_err(|error| refusal(&error))?;
+            let again = canonical(&parsed);
+            if again == text {
+                let known = self.look_up(&parsed, text.len());
+                self.cache.put(digits.ok_or(NumberError::WrongLength)?, known);
                 return Ok(self.number(&text, known));
             }
-            parsed = again;
+            text = Cow::Owned(again.into_owned());
         }
         Err(NumberError::NotANumber)
     }
 
-    fn look_up(&self, parsed: &PhoneNumber) -> Known {
+    fn look_up(&self, parsed: &PhoneNumber, text_len: usize) -> Known {
         let calling_code_len = parsed.country_code.to_string().len();
         let destination_len = PHONE_NUMBER_UTIL.get_length_of_national_destination_code(parsed);
         let region = PHONE_NUMBER_UTIL
             .get_region_for_number(parsed)
             .and_then(|region| self.regions.binary_search_by(|code| code.as_str().cmp(&region.as_region_str())).ok());
         Known {
-            // At most 1 + 15: the text has 15 digits at most, and the two codes are a part of it.
-            prefix_len: (1 + calling_code_len + destination_len) as u8,
+            // At most 16, as the text is.
+            prefix_len: (1 + calling_code_len + destination_len).min(text_len) as u8,
             // At most 255: checked by a test over all regions.
             region: region.unwrap_or(0) as u8,
         }
@@ -240,9 +239,21 @@ fn e164_digits(text: &str) -> Option<u64> {
 }
 
 /// How many digits follow the `+` of a text that holds nothing else.
-fn e164_length(text: &str) -> Option<usize> {
+fn bare_digits(text: &str) -> Option<usize> {
     let digits = text.strip_prefix('+')?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(digits.len())
+}
+
+fn canonical(number: &PhoneNumber) -> Cow<'_, str> {
+    PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164)
+}
+
+fn refusal(error: &ParseError) -> NumberError {
+    match error {
+        ParseError::InvalidCountryCode => NumberError::UnknownCallingCode,
+        ParseError::NotANumber(_) => NumberError::NotANumber,
+        _ => NumberError::WrongLength,
+    }
 }
 
 fn is_possible(number: &PhoneNumber) -> bool {

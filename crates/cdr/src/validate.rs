@@ -55,6 +55,7 @@ impl RawRecord<'_> {
     }
 
     /// The call record, or the first rule that the record breaks, in the order of the fields.
+    #[allow(clippy::similar_names)] // The fields are called so.
     pub fn validate(&self, plan: &NumberPlan) -> Result<CallRecord, RecordError> {
         let call_id = required("call_id", self.call_id.as_deref())?;
         if call_id.len() > MAX_CALL_ID_BYTES {

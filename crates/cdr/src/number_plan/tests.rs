@@ -30,7 +30,7 @@ fn prefix_is_country_code_and_national_destination_code() {
         ("+77012345678", "+7701", Some("KZ")),
         ("+80012345678", "+8001234", Some("001")),
         ("+29022158", "+290", Some("SH")),
-        ("+88213123456789", "+882", Some("001")),
+        ("+88213123456789", "+88213", Some("001")),
     ] {
         let number = plan.parse(text).unwrap();
         assert_eq!(number.as_str(), text);

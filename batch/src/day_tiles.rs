@@ -1,0 +1,110 @@
+//! Writes what a day contributes: a tile of phones, and from it tiles of prefixes and ranges.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use features::{FeatureSet, Level, Party, Sketch, State, hash_text};
+use polars::prelude::DataFrame;
+use snapshot::{PackedWriter, UtcDay};
+
+use crate::BatchError;
+use crate::day_states::{PhoneDay, phone_days};
+use crate::deduplicate::deduplicate;
+
+/// The tile of one party and level over one day, on this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Tile {
+    pub(crate) day: UtcDay,
+    pub(crate) party: Party,
+    pub(crate) level: Level,
+    pub(crate) path: PathBuf,
+    /// Its keys, to estimate how many there are in all days together.
+    pub(crate) keys: Sketch,
+}
+
+/// What became of the calls of a day.
+#[derive(Debug)]
+pub(crate) struct DayDone {
+    pub(crate) counted: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) differing: u64,
+    pub(crate) tiles: Vec<Tile>,
+}
+
+/// Whether any feature of a party and level has a batch window.
+pub(crate) fn is_batched(set: &FeatureSet, party: Party, level: Level) -> bool {
+    !set.batch_windows(party, level).is_empty()
+}
+
+/// Counts the calls of a day and writes its tiles into `folder`.
+pub(crate) fn write_day(
+    frame: DataFrame,
+    day: UtcDay,
+    set: &FeatureSet,
+    folder: &Path,
+) -> Result<DayDone, BatchError> {
+    let calls = deduplicate(frame)?;
+    let mut done = DayDone {
+        counted: calls.frame.height() as u64,
+        duplicates: calls.duplicates,
+        differing: calls.differing,
+        tiles: Vec::new(),
+    };
+    for party in Party::ALL {
+        if !Level::ALL.iter().any(|level| is_batched(set, party, *level)) {
+            continue;
+        }
+        let phones = phone_days(&calls.frame, set, party, day.days())?;
+        for level in [Level::Prefix, Level::Range] {
+            if is_batched(set, party, level) {
+                let areas = area_states(&phones, set, party, level);
+                let rows = areas.iter().map(|(key, state)| (*key, state, None, None));
+                done.tiles.push(write_tile(rows, day, set, (party, level), folder)?);
+            }
+        }
+        let rows = phones
+            .iter()
+            .map(|phone| (phone.key.as_str(), &phone.state, phone.prefix.as_deref(), phone.range.as_deref()));
+        done.tiles.push(write_tile(rows, day, set, (party, Level::Phone), folder)?);
+    }
+    Ok(done)
+}
+
+fn area_states<'a>(phones: &'a [PhoneDay], set: &FeatureSet, party: Party, level: Level) -> BTreeMap<&'a str, State> {
+    let mask = set.mask(party, level);
+    let mut areas = BTreeMap::new();
+    for phone in phones {
+        let area = if level == Level::Prefix { &phone.prefix } else { &phone.range };
+        if let Some(area) = area.as_deref() {
+            let state = areas.entry(area).or_insert_with(|| State::empty(set.slots(party)));
+            state.merge_masked(&phone.state, mask);
+        }
+    }
+    areas
+}
+
+fn write_tile<'a>(
+    rows: impl Iterator<Item = (&'a str, &'a State, Option<&'a str>, Option<&'a str>)>,
+    day: UtcDay,
+    set: &FeatureSet,
+    (party, level): (Party, Level),
+    folder: &Path,
+) -> Result<Tile, BatchError> {
+    let path = folder.join(format!("{day}-{}-{}.parquet", party.as_str(), level.as_str()));
+    let local = |source| BatchError::Temporary { path: path.display().to_string(), source };
+    let day_text = day.to_string();
+    let about = [("feature_set_version", set.version()), ("date", day_text.as_str())];
+    let file = BufWriter::new(File::create(&path).map_err(local)?);
+    let mut writer = PackedWriter::tile(file, &path.display().to_string(), &about)?;
+    let (mut bytes, mut hashes) = (Vec::new(), Vec::new());
+    for (key, state, prefix, range) in rows {
+        bytes.clear();
+        state.encode(&mut bytes);
+        writer.push(key, &bytes, prefix, range)?;
+        hashes.push(hash_text(key));
+    }
+    writer.finish()?.flush().map_err(local)?;
+    Ok(Tile { day, party, level, path, keys: Sketch::of_hashes(hashes) })
+}

@@ -1,0 +1,88 @@
+//! Why a run failed. Nothing is published then; the snapshot before it stays.
+
+use snapshot::{SnapshotError, UtcDay};
+
+/// Why a run failed. Nothing is published then; the snapshot before it stays.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The input or output location could not be read or written.
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
+    /// There is no file that could hold calls.
+    #[error("{location} holds no file of calls ({others} other files): wants files that end in {endings}")]
+    NoFiles {
+        /// Where was looked.
+        location: String,
+        /// Files of other kinds.
+        others: usize,
+        /// What is wanted.
+        endings: String,
+    },
+    /// The files hold no valid call.
+    #[error("the files of {location} ({files}) hold no valid call: {records} records were read{}", reasons(invalid))]
+    NoCalls {
+        /// Where was looked.
+        location: String,
+        /// Files read.
+        files: usize,
+        /// Records read.
+        records: u64,
+        /// Those that are no valid call, by reason.
+        invalid: Vec<(String, u64)>,
+    },
+    /// All calls are of other days.
+    #[error(
+        "no call began from {from} to {to}, the days of a snapshot as of {to}: the {calls} calls of the input began from {first} to {last}"
+    )]
+    OtherDays {
+        /// First day of the longest window.
+        from: UtcDay,
+        /// Its last day.
+        to: UtcDay,
+        /// Valid calls read.
+        calls: u64,
+        /// Day of the earliest call.
+        first: UtcDay,
+        /// Day of the latest call.
+        last: UtcDay,
+    },
+    /// A file of calls could not be read.
+    #[error("{source} (file {file} of the input)")]
+    File {
+        /// The file, as the location has it.
+        file: String,
+        /// What is wrong.
+        source: call_files::FileError,
+    },
+    /// The default region of the feature set is unknown to the number plan.
+    #[error(transparent)]
+    Region(#[from] cdr::UnknownRegion),
+    /// No feature has a batch window.
+    #[error("no feature has a batch window: give one a line such as batch = [\"7d\"] in features.toml")]
+    NothingToCompute,
+    /// The snapshot could not be written or published.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A file in the temporary folder.
+    #[error("the temporary file {path}: {source}; the run needs a folder with room for the calls, see TMPDIR")]
+    Temporary {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The engine failed.
+    #[error("Polars: {0}")]
+    Polars(#[from] polars::error::PolarsError),
+    /// A state in a day tile of this run cannot be read back.
+    #[error("a day tile: {0}")]
+    Tile(#[from] features::DecodeError),
+    /// A thread of the run broke off.
+    #[error("the run broke off while it {0}: this is a mistake in the program")]
+    Broken(&'static str),
+}
+
+fn reasons(invalid: &[(String, u64)]) -> String {
+    let listed: Vec<String> = invalid.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    if listed.is_empty() { String::new() } else { format!(" ({})", listed.join(", ")) }
+}

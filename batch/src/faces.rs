@@ -1,0 +1,75 @@
+//! Writes both faces of one party and level from its day tiles.
+
+use std::fs;
+use std::path::Path;
+
+use features::{FeatureSet, Level, Party, Sketch};
+use snapshot::{LocalPart, OnlineWriter, RunId, UtcDay, online_files};
+
+use crate::BatchError;
+use crate::day_tiles::Tile;
+use crate::merge_tiles::TileMerge;
+use crate::roll_up::{RollUp, Rolled};
+use crate::wide::WideWriter;
+
+/// Both faces of one party and level, on this machine.
+pub(crate) struct Faces {
+    pub(crate) party: Party,
+    pub(crate) level: Level,
+    pub(crate) rows: u64,
+    pub(crate) features: Vec<LocalPart>,
+    pub(crate) online: Vec<LocalPart>,
+}
+
+/// What all faces of a run have in common.
+pub(crate) struct FacesOf<'a> {
+    pub(crate) set: &'a FeatureSet,
+    pub(crate) as_of: UtcDay,
+    pub(crate) run: &'a RunId,
+    pub(crate) tiles: &'a [Tile],
+    pub(crate) folder: &'a Path,
+}
+
+impl FacesOf<'_> {
+    /// Rolls up every key that had a call in the longest window of this party and level.
+    pub(crate) fn write(&self, party: Party, level: Level) -> Result<Faces, BatchError> {
+        let roll_up = RollUp::new(self.set, party, level);
+        let from = self.as_of.plus(1 - roll_up.longest().cast_signed());
+        let tiles: Vec<&Tile> = self
+            .tiles
+            .iter()
+            .filter(|tile| (tile.party, tile.level) == (party, level) && tile.day >= from && tile.day <= self.as_of)
+            .collect();
+        let mut keys = Sketch::default();
+        for tile in &tiles {
+            keys.merge(&tile.keys);
+        }
+
+        let folder = |face: &str| -> Result<_, BatchError> {
+            let folder = self.folder.join(party.as_str()).join(level.as_str()).join(face);
+            let failed = |source| BatchError::Temporary { path: folder.display().to_string(), source };
+            fs::create_dir_all(&folder).map_err(failed)?;
+            Ok(folder)
+        };
+        let as_of = self.as_of.to_string();
+        let about = [
+            ("feature_set_version", self.set.version()),
+            ("as_of", as_of.as_str()),
+            ("run", self.run.as_str()),
+            ("party", party.as_str()),
+            ("level", level.as_str()),
+        ];
+        let mut online = OnlineWriter::create(&folder("online")?, online_files(keys.count()), &about)?;
+        let mut wide = WideWriter::new(&folder("features")?, roll_up.columns(), &about);
+        let mut merge = TileMerge::open(tiles.into_iter(), self.as_of)?;
+        let mut rolled = Rolled::default();
+        let mut rows = 0;
+        while let Some(key) = merge.next_key()? {
+            roll_up.roll(&key.days, &mut rolled)?;
+            online.push(&key.key, &rolled.row)?;
+            wide.push(&key.key, &rolled.values)?;
+            rows += 1;
+        }
+        Ok(Faces { party, level, rows, features: wide.finish()?, online: online.finish()? })
+    }
+}

@@ -1,0 +1,132 @@
+//! Calls sorted into days, in memory while they are few and in files beyond.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use features::{Field, Row};
+use polars::prelude::{
+    DataFrame, ParquetCompression, ParquetReader, ParquetWriter, SerReader as _, StatisticsOptions,
+};
+use snapshot::UtcDay;
+
+use crate::BatchError;
+use crate::day_columns::{Arrival, DayColumns};
+
+/// Gathers the calls of one reading thread, day by day.
+pub(crate) struct DaySorter<'a> {
+    fields: &'a [Field],
+    folder: &'a Path,
+    /// Tells the files of this thread from those of others.
+    thread: usize,
+    rows_max: usize,
+    rows: usize,
+    open: BTreeMap<UtcDay, DayColumns>,
+    parts: BTreeMap<UtcDay, Vec<DayPart>>,
+    written: usize,
+}
+
+/// Some calls of a day.
+#[derive(Debug)]
+pub(crate) enum DayPart {
+    Frame(DataFrame),
+    File(PathBuf),
+}
+
+impl<'a> DaySorter<'a> {
+    /// `rows_max` calls are kept in memory before they are written to `folder`.
+    pub(crate) fn new(fields: &'a [Field], folder: &'a Path, thread: usize, rows_max: usize) -> Self {
+        Self { fields, folder, thread, rows_max, rows: 0, open: BTreeMap::new(), parts: BTreeMap::new(), written: 0 }
+    }
+
+    pub(crate) fn push(&mut self, row: &Row<'_>, arrival: &Arrival) -> Result<(), BatchError> {
+        let day = UtcDay::of_ms(row.call().started_at_ms);
+        self.open.entry(day).or_insert_with(|| DayColumns::new(self.fields)).push(row, arrival);
+        self.rows += 1;
+        if self.rows >= self.rows_max { self.spill() } else { Ok(()) }
+    }
+
+    /// The parts of each day.
+    pub(crate) fn finish(mut self) -> Result<BTreeMap<UtcDay, Vec<DayPart>>, BatchError> {
+        for (day, columns) in std::mem::take(&mut self.open) {
+            self.parts.entry(day).or_default().push(DayPart::Frame(columns.into_frame()?));
+        }
+        Ok(self.parts)
+    }
+
+    fn spill(&mut self) -> Result<(), BatchError> {
+        for (day, columns) in std::mem::take(&mut self.open) {
+            let path = self.folder.join(format!("{day}-{}-{}.parquet", self.thread, self.written));
+            self.written += 1;
+            let file = File::create(&path)
+                .map_err(|source| BatchError::Temporary { path: path.display().to_string(), source })?;
+            ParquetWriter::new(file)
+                .with_compression(ParquetCompression::Lz4Raw)
+                .with_statistics(StatisticsOptions::empty())
+                .finish(&mut columns.into_frame()?)?;
+            self.parts.entry(day).or_default().push(DayPart::File(path));
+        }
+        self.rows = 0;
+        Ok(())
+    }
+}
+
+/// All calls of a day in one frame. Files are deleted once they are read.
+pub(crate) fn load_day(parts: Vec<DayPart>) -> Result<DataFrame, BatchError> {
+    let mut whole: Option<DataFrame> = None;
+    for part in parts {
+        let frame = match part {
+            DayPart::Frame(frame) => frame,
+            DayPart::File(path) => {
+                let local = |source| BatchError::Temporary { path: path.display().to_string(), source };
+                let frame = ParquetReader::new(File::open(&path).map_err(local)?).finish()?;
+                std::fs::remove_file(&path).map_err(local)?;
+                frame
+            }
+        };
+        match &mut whole {
+            Some(whole) => drop(whole.vstack_mut_owned(frame)?),
+            None => whole = Some(frame),
+        }
+    }
+    let mut whole = whole.unwrap_or_default();
+    whole.rechunk_mut_par();
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::day_columns::fields_of;
+    use crate::testing::any_call;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+        #[test]
+        fn what_went_through_files_is_what_stayed_in_memory(calls in prop::collection::vec(any_call(), 1..30)) {
+            let set = features::FeatureSet::default_set().unwrap();
+            let fields = fields_of(&set);
+            let folder = tempfile::tempdir().unwrap();
+            let load = |rows_max| {
+                let mut sorter = DaySorter::new(&fields, folder.path(), 0, rows_max);
+                for (record, call) in calls.iter().enumerate() {
+                    let position = (record % 2 == 0).then(|| format!("{record:04}"));
+                    let arrival = Arrival { position, record: record as u64, ..Arrival::default() };
+                    sorter.push(&Row::new(call, set.settings()), &arrival).unwrap();
+                }
+                let mut days = sorter.finish().unwrap();
+                assert_eq!(days.len(), 1);
+                let parts = days.pop_first().unwrap().1;
+                (parts.len(), load_day(parts).unwrap())
+            };
+            let (one, in_memory) = load(1_000);
+            let (parts, through_files) = load(7);
+            prop_assert_eq!((one, parts), (1, calls.len().div_ceil(7)));
+            prop_assert!(in_memory.equals_missing(&through_files));
+            prop_assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+    }
+}

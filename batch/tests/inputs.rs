@@ -1,0 +1,153 @@
+//! Archives, Parquet and buckets as input.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use batch::{BatchError, BatchOptions, Input};
+use call_files::{ParquetWriter, write_archive_line};
+use cdr::CallRecord;
+use features::{HOUR_MS, Level, Party, Value};
+use futures::TryStreamExt as _;
+use local_aws::{LocalAws, LocalAwsConfig};
+use objects::{Location, Objects};
+use snapshot::{Snapshot, raw_key};
+use support::{as_of, options, published, random_calls, run, set, write_calls};
+
+async fn column(snapshot: &Snapshot, feature: &str) -> BTreeMap<String, Value> {
+    snapshot.column(Party::Caller, Level::Phone, feature).try_collect().await.unwrap()
+}
+
+/// Writes lines of the archive for one hour of arrival.
+fn archive<'a>(folder: &Path, arrived_at_ms: i64, name: &str, calls: impl IntoIterator<Item = &'a CallRecord>) {
+    let path = folder.join(raw_key(arrived_at_ms, name)).with_extension("");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut lines = String::new();
+    for (number, call) in calls.into_iter().enumerate() {
+        write_archive_line(&mut lines, &format!("{name}{number:06}"), arrived_at_ms, call);
+    }
+    fs::write(path, lines).unwrap();
+}
+
+#[tokio::test]
+async fn late_records_count_on_the_day_on_which_they_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, archived) = (folder.path().join("calls"), folder.path().join("archive"));
+    let calls = random_calls(11, 300);
+    write_calls(&input.join("a.jsonl"), &calls);
+    run(&input, &folder.path().join("plain"), "r1").await.unwrap();
+    // A third arrives days after the snapshot's day; its objects lie under other hours than the calls'.
+    let (late, prompt): (Vec<_>, Vec<_>) = calls.iter().enumerate().partition(|(number, _)| number % 3 == 0);
+    archive(&archived, as_of().start_ms(), "0-", prompt.into_iter().map(|(_, call)| call));
+    archive(&archived, as_of().plus(6).start_ms() + 3 * HOUR_MS, "1-", late.into_iter().map(|(_, call)| call));
+    run(&archived, &folder.path().join("late"), "r1").await.unwrap();
+    let plain = published(&folder.path().join("plain")).await.unwrap();
+    let late = published(&folder.path().join("late")).await.unwrap();
+    for feature in ["calls_1d", "calls_7d", "calls_90d", "talk_ms_30d", "distinct_callees_7d"] {
+        assert_eq!(column(&plain, feature).await, column(&late, feature).await, "{feature}");
+    }
+}
+
+#[tokio::test]
+async fn of_copies_that_differ_the_one_that_arrived_first_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("calls"), folder.path().join("out"));
+    let calls: Vec<CallRecord> =
+        random_calls(12, 200).into_iter().filter(|call| call.answered_at_ms.is_some()).collect();
+    write_calls(&input.join("a.jsonl"), &calls);
+    run(&input, &folder.path().join("right"), "r1").await.unwrap();
+    let mut longer = calls.clone();
+    for call in &mut longer {
+        call.ended_at_ms += 1_000_000;
+    }
+    let archived = folder.path().join("archive");
+    // The name and the hour of the first copies come last; what counts is when they arrived.
+    archive(&archived.join("z"), as_of().start_ms(), "0-", &calls);
+    archive(&archived.join("a"), as_of().start_ms() + HOUR_MS, "1-", &longer);
+    let report = run(&archived, &output, "r1").await.unwrap();
+    assert_eq!(report.manifest.calls.differing_duplicates, report.manifest.calls.counted);
+    let (right, found) = (published(&folder.path().join("right")).await, published(&output).await);
+    for feature in ["talk_ms_90d", "mean_talk_ms_90d", "max_talk_ms_7d"] {
+        assert_eq!(column(right.as_ref().unwrap(), feature).await, column(found.as_ref().unwrap(), feature).await);
+    }
+}
+
+#[tokio::test]
+async fn parquet_is_read_and_a_cut_file_fails_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lines, columns, output) =
+        (folder.path().join("lines"), folder.path().join("columns"), folder.path().join("out"));
+    let calls = random_calls(13, 200);
+    write_calls(&lines.join("a.jsonl"), &calls);
+    run(&lines, &folder.path().join("right"), "r1").await.unwrap();
+    fs::create_dir(&columns).unwrap();
+    let path = columns.join("a.parquet");
+    let mut writer = ParquetWriter::create(&path).unwrap();
+    calls.iter().for_each(|call| writer.write(call).unwrap());
+    writer.finish().unwrap();
+    fs::write(columns.join("an-hour-without-calls.jsonl"), "").unwrap();
+    let report = run(&columns, &output, "r1").await.unwrap();
+    assert_eq!((report.input_files, report.empty_files), (2, 1));
+    let (right, found) = (published(&folder.path().join("right")).await, published(&output).await);
+    assert_eq!(
+        column(right.as_ref().unwrap(), "cost_usd_micros_30d").await,
+        column(found.as_ref().unwrap(), "cost_usd_micros_30d").await
+    );
+
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let error = run(&columns, &output, "r2").await.unwrap_err();
+    assert!(matches!(&error, BatchError::File { file, .. } if file == "a.parquet"), "{error}");
+    assert_eq!(published(&output).await.unwrap().manifest().run.as_str(), "r1");
+}
+
+#[tokio::test]
+async fn one_file_is_an_input_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls of today");
+    let calls = random_calls(14, 40);
+    write_calls(&path, &calls);
+    write_calls(&folder.path().join("others.jsonl"), &random_calls(15, 40));
+    let location = Location::Path(path);
+    let mut options = options(folder.path(), &folder.path().join("out"), "r1");
+    options.input = Input::open(&location, |location| Objects::open(location, None)).unwrap();
+    let report = batch::run(options, set(), |_| ()).await.unwrap();
+    assert_eq!((report.input_files, report.manifest.calls.read), (1, 40));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_is_read_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = LocalAws::start(LocalAwsConfig::default().with_s3(folder.path().join("s3"))).await.unwrap();
+    let client = local.s3().unwrap();
+    client.create_bucket().bucket("tollwatch-test").send().await.unwrap();
+    let open = |text: &str| Objects::open(&text.parse().unwrap(), Some(client.clone()));
+    let calls = random_calls(16, 150);
+    let input = folder.path().join("calls");
+    write_calls(&input.join("a.jsonl"), &calls[..70]);
+    write_calls(&input.join("b.jsonl"), &calls[70..]);
+    run(&input, &folder.path().join("right"), "r1").await.unwrap();
+    let archive = open("s3://tollwatch-test/raw").unwrap();
+    for name in ["a.jsonl", "b.jsonl"] {
+        archive.upload_from(&input.join(name), &format!("2026/11/20/{name}")).await.unwrap();
+    }
+    let output = open("s3://tollwatch-test/tollwatch").unwrap();
+    let options = BatchOptions {
+        input: Input::open(&"s3://tollwatch-test/raw".parse().unwrap(), |at| open(&at.to_string())).unwrap(),
+        output: output.clone(),
+        ..options(&input, &input, "r1")
+    };
+    batch::run(options, set(), |_| ()).await.unwrap();
+    let found = Snapshot::open(output, set()).await.unwrap().unwrap();
+    let right = published(&folder.path().join("right")).await.unwrap();
+    let rows: Vec<_> = right.scan(Party::Caller, Level::Prefix).try_collect().await.unwrap();
+    assert!(!rows.is_empty());
+    for (key, row) in rows {
+        assert_eq!(found.get(Party::Caller, Level::Prefix, &key).await.unwrap(), Some(row));
+    }
+    assert_eq!(column(&right, "calls_30d").await, column(&found, "calls_30d").await);
+    local.shutdown().await;
+}

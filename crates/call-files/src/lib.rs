@@ -1,0 +1,31 @@
+//! Files of call records: JSON lines, Parquet, Asterisk.
+//!
+//! [`open`] finds out what a file is and gives its calls one by one, in little memory however long the file
+//! is. A row that cannot be used is an [`RowError`] with its place and does not end the file; a file that cannot
+//! be read is a [`FileError`] and does. [`JsonLinesWriter`] and [`ParquetWriter`] write what [`open`] reads,
+//! under a temporary name until it is whole.
+
+mod archive_line;
+mod asterisk;
+mod asterisk_row;
+mod csv_rows;
+mod detect;
+mod error;
+mod json_lines;
+mod json_lines_writer;
+mod limits;
+mod line_reader;
+mod parquet_columns;
+mod parquet_reader;
+mod parquet_writer;
+mod reader;
+mod replacing_file;
+
+pub use archive_line::write_archive_line;
+pub use asterisk::AsteriskOptions;
+pub use detect::Format;
+pub use error::{FileError, ReadError, RowError};
+pub use json_lines_writer::{Compression, JsonLinesWriter};
+pub use limits::{MAX_CSV_ROW_BYTES, MAX_LINE_BYTES, PARQUET_ROW_GROUP_ROWS};
+pub use parquet_writer::ParquetWriter;
+pub use reader::{CallReader, FileCall, ReadOptions, open};

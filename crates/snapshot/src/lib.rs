@@ -1,0 +1,28 @@
+//! Batch snapshots: where they lie, what is in their files, and how one row is read.
+//!
+//! A snapshot holds the batch features of all entities as of one UTC day. A run writes its files under its own
+//! id and becomes visible when the manifest, `snapshots/current.json`, is replaced. It has two faces: `features/`,
+//! wide Parquet for people and SQL engines, and `online/`, Parquet of key and packed states, of which
+//! [`Snapshot::get`] brings a row with one ranged read.
+
+mod day;
+mod error;
+mod feature_column;
+mod layout;
+mod manifest;
+mod online;
+mod packed;
+mod reader;
+mod row;
+mod row_group;
+
+pub use day::{UtcDay, UtcDayError};
+pub use error::SnapshotError;
+pub use layout::{
+    CURRENT, Face, RAW, RunId, RunIdError, daily_key, features_key, online_file_of, online_files, online_key, raw_key,
+};
+pub use manifest::{Calls, FORMAT, FaceFile, LevelRows, Manifest, Publication};
+pub use online::{LocalPart, OnlineWriter};
+pub use packed::{PackedReader, PackedRow, PackedWriter, TILE_GROUP_BYTES};
+pub use reader::{Snapshot, SnapshotReader};
+pub use row::{OnlineRow, RowEncoder, RowError, STATES_A_WINDOW, WindowStates};

@@ -1,0 +1,374 @@
+//! Files of keys and packed states: day tiles, and the parts of an online face.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type as Physical, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
+
+use crate::SnapshotError;
+use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail, absent, open_bytes_column, read_all, text, texts};
+
+/// Uncompressed bytes of a row group of the online face: with page headers, what one range of 128 KB brings.
+pub(crate) const ONLINE_GROUP_BYTES: usize = 96 * 1024;
+/// Uncompressed bytes of a row group of a day tile. A roll-up holds one of each of 90 days.
+pub const TILE_GROUP_BYTES: usize = 256 * 1024;
+/// Rows of a row group, however short they are.
+const GROUP_ROWS_MAX: usize = 65_536;
+
+/// Writes rows in the order of their keys. Equal rows make equal bytes.
+pub struct PackedWriter<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
+    name: String,
+    group_bytes: usize,
+    is_tile: bool,
+    /// What the open row group holds.
+    bytes: usize,
+    keys: Vec<ByteArray>,
+    states: Vec<ByteArray>,
+    areas: [Vec<Option<ByteArray>>; 2],
+    rows: u64,
+    first_key: Option<String>,
+    last_key: Option<String>,
+}
+
+/// A row of a packed file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedRow {
+    /// The key.
+    pub key: String,
+    /// Its states.
+    pub states: Vec<u8>,
+    /// The prefix of the number, in day tiles of E.164 numbers.
+    pub prefix: Option<String>,
+    /// The range of the number, in day tiles of E.164 numbers.
+    pub range: Option<String>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) rows: u64,
+    pub(crate) first_key: Option<String>,
+    pub(crate) last_key: Option<String>,
+}
+
+impl<W: Write + Send> std::fmt::Debug for PackedWriter<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PackedWriter").field("name", &self.name).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl<W: Write + Send> PackedWriter<W> {
+    /// A file of key, states, prefix and range. `name` is for errors.
+    pub fn tile(out: W, name: &str, about: &[(&str, &str)]) -> Result<Self, SnapshotError> {
+        Self::new(out, name, about, TILE_GROUP_BYTES, true)
+    }
+
+    /// A file of key and states for point reads.
+    pub(crate) fn online(out: W, name: &str, about: &[(&str, &str)]) -> Result<Self, SnapshotError> {
+        Self::new(out, name, about, ONLINE_GROUP_BYTES, false)
+    }
+
+    fn new(
+        out: W,
+        name: &str,
+        about: &[(&str, &str)],
+        group_bytes: usize,
+        is_tile: bool,
+    ) -> Result<Self, SnapshotError> {
+        let failed = |error: ParquetError| SnapshotError::corrupt(name, error);
+        let schema = schema(is_tile).map_err(failed)?;
+        let about = about.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), (*value).to_owned())).collect();
+        let properties = WriterProperties::builder()
+            .set_created_by(concat!("tollwatch ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_key_value_metadata(Some(about))
+            // Sketches of one row share most of their hashes: the lightest level finds that.
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            // Only keys are looked up; whole, since a cut bound would send a reader to the wrong group.
+            .set_column_statistics_enabled(ColumnPath::from("key"), EnabledStatistics::Chunk)
+            .set_statistics_truncate_length(None)
+            .set_offset_index_disabled(true)
+            .build();
+        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(failed)?;
+        Ok(Self {
+            writer,
+            name: name.to_owned(),
+            group_bytes,
+            is_tile,
+            bytes: 0,
+            keys: Vec::new(),
+            states: Vec::new(),
+            areas: [Vec::new(), Vec::new()],
+            rows: 0,
+            first_key: None,
+            last_key: None,
+        })
+    }
+
+    /// Appends a row. Prefix and range are left out of files that have no such columns.
+    pub fn push(
+        &mut self,
+        key: &str,
+        states: &[u8],
+        prefix: Option<&str>,
+        range: Option<&str>,
+    ) -> Result<(), SnapshotError> {
+        if self.last_key.as_deref().is_some_and(|last| last >= key) {
+            return Err(SnapshotError::Unsorted { key: self.name.clone() });
+        }
+        let area_bytes = |area: Option<&str>| area.map_or(0, str::len);
+        let row_bytes = key.len() + states.len() + area_bytes(prefix) + area_bytes(range) + 4 * size_of::<u32>();
+        if !self.keys.is_empty() && (self.bytes + row_bytes > self.group_bytes || self.keys.len() == GROUP_ROWS_MAX) {
+            self.flush()?;
+        }
+        self.bytes += row_bytes;
+        self.rows += 1;
+        self.keys.push(ByteArray::from(key));
+        self.states.push(ByteArray::from(states.to_vec()));
+        if self.is_tile {
+            self.areas[0].push(prefix.map(ByteArray::from));
+            self.areas[1].push(range.map(ByteArray::from));
+        }
+        if self.first_key.is_none() {
+            self.first_key = Some(key.to_owned());
+        }
+        let last = self.last_key.get_or_insert_default();
+        last.clear();
+        last.push_str(key);
+        Ok(())
+    }
+
+    /// Writes the footer and gives the sink back.
+    pub fn finish(self) -> Result<W, SnapshotError> {
+        Ok(self.finish_counted()?.1)
+    }
+
+    pub(crate) fn finish_counted(mut self) -> Result<(Written, W), SnapshotError> {
+        self.flush()?;
+        let written = Written { rows: self.rows, first_key: self.first_key, last_key: self.last_key };
+        let out = self.writer.into_inner().map_err(|error| SnapshotError::corrupt(&self.name, error))?;
+        Ok((written, out))
+    }
+
+    fn flush(&mut self) -> Result<(), SnapshotError> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        self.write_group().map_err(|error| SnapshotError::corrupt(&self.name, error))?;
+        self.keys.clear();
+        self.states.clear();
+        self.areas.iter_mut().for_each(Vec::clear);
+        self.bytes = 0;
+        Ok(())
+    }
+
+    fn write_group(&mut self) -> Result<(), ParquetError> {
+        let mut group = self.writer.next_row_group()?;
+        for values in [&self.keys, &self.states] {
+            if let Some(mut column) = group.next_column()? {
+                column.typed::<ByteArrayType>().write_batch(values, None, None)?;
+                column.close()?;
+            }
+        }
+        for area in &self.areas {
+            let Some(mut column) = group.next_column()? else { break };
+            let levels: Vec<i16> = area.iter().map(|value| i16::from(value.is_some())).collect();
+            let values: Vec<ByteArray> = area.iter().flatten().cloned().collect();
+            column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
+            column.close()?;
+        }
+        group.close()?;
+        Ok(())
+    }
+}
+
+fn schema(is_tile: bool) -> Result<TypePtr, ParquetError> {
+    let text = |name: &str, repetition| {
+        Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
+            .with_repetition(repetition)
+            .with_logical_type(Some(LogicalType::String))
+            .with_converted_type(ConvertedType::UTF8)
+            .build()
+            .map(Arc::new)
+    };
+    let states = Type::primitive_type_builder("states", Physical::BYTE_ARRAY).with_repetition(Repetition::REQUIRED);
+    let mut fields = vec![text("key", Repetition::REQUIRED)?, Arc::new(states.build()?)];
+    if is_tile {
+        fields.push(text("prefix", Repetition::OPTIONAL)?);
+        fields.push(text("range", Repetition::OPTIONAL)?);
+    }
+    Ok(Arc::new(Type::group_type_builder("row").with_fields(fields).build()?))
+}
+
+/// Reads a packed file on this machine from front to back, one row group in memory at a time.
+#[derive(Debug)]
+pub struct PackedReader {
+    file: File,
+    path: PathBuf,
+    footer: Footer,
+    next_group: usize,
+    rows: std::vec::IntoIter<PackedRow>,
+}
+
+impl PackedReader {
+    /// Opens a file and reads its footer.
+    pub fn open(path: &Path) -> Result<Self, SnapshotError> {
+        let local = |source| SnapshotError::LocalFile { path: path.display().to_string(), source };
+        let corrupt = |detail: String| SnapshotError::corrupt(&path.display().to_string(), detail);
+        let file = File::open(path).map_err(local)?;
+        let size = file.metadata().map_err(local)?.len();
+        let mut wanted = TAIL_BYTES.min(size);
+        let footer = loop {
+            let tail = read_at(&file, size.saturating_sub(wanted), wanted).map_err(local)?;
+            match Footer::in_tail(&tail, size).map_err(corrupt)? {
+                Tail::Whole(footer) => break footer,
+                Tail::Wants(more) => wanted = more.min(size),
+            }
+        };
+        Ok(Self { file, path: path.to_owned(), footer, next_group: 0, rows: Vec::new().into_iter() })
+    }
+
+    /// The next row, or `None` after the last one.
+    pub fn next_row(&mut self) -> Result<Option<PackedRow>, SnapshotError> {
+        loop {
+            if let Some(row) = self.rows.next() {
+                return Ok(Some(row));
+            }
+            if self.next_group == self.footer.groups() {
+                return Ok(None);
+            }
+            let range = self.footer.group_range(self.next_group);
+            let bytes = read_at(&self.file, range.start, range.end - range.start)
+                .map_err(|source| SnapshotError::LocalFile { path: self.path.display().to_string(), source })?;
+            let fetched = Arc::new(Fetched { start: range.start, bytes });
+            let rows = read_rows(&self.footer, self.next_group, &fetched)
+                .map_err(|error| SnapshotError::corrupt(&self.path.display().to_string(), error))?;
+            self.rows = rows.into_iter();
+            self.next_group += 1;
+        }
+    }
+}
+
+/// All rows of a row group that was fetched.
+pub(crate) fn read_rows(
+    footer: &Footer,
+    group: usize,
+    fetched: &Arc<Fetched>,
+) -> Result<Vec<PackedRow>, ParquetError> {
+    let group = footer.group(group);
+    let column = |column: usize| read_all(open_bytes_column(fetched, group, column)?, group, column);
+    let keys = texts(column(0)?)?;
+    let states = column(1)?;
+    let has_areas = group.num_columns() >= 4;
+    let [mut prefixes, mut ranges] = if has_areas {
+        [column(2)?.into_iter(), column(3)?.into_iter()]
+    } else {
+        [Vec::new().into_iter(), Vec::new().into_iter()]
+    };
+    keys.into_iter()
+        .zip(states)
+        .map(|(key, states)| {
+            let area = |value: Option<Option<ByteArray>>| value.flatten().as_ref().map(text).transpose();
+            Ok(PackedRow {
+                key,
+                states: states.ok_or_else(absent)?.data().to_vec(),
+                prefix: area(prefixes.next())?,
+                range: area(ranges.next())?,
+            })
+        })
+        .collect()
+}
+
+fn read_at(file: &File, start: u64, length: u64) -> std::io::Result<Bytes> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+    file.read_exact_at(&mut bytes, start)?;
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn rows(count: usize, state_bytes: usize) -> Vec<PackedRow> {
+        let row = |n: usize| PackedRow {
+            key: format!("+1202555{n:06}"),
+            states: (0..state_bytes).map(|at| (at * 31 + n * 7) as u8).collect(),
+            prefix: (!n.is_multiple_of(3)).then(|| "+1202".to_owned()),
+            range: (!n.is_multiple_of(3)).then(|| format!("+1202555{:02}", n / 10_000)),
+        };
+        (0..count).map(row).collect()
+    }
+
+    fn write(path: &Path, rows: &[PackedRow]) {
+        let mut writer = PackedWriter::tile(File::create(path).unwrap(), "t", &[("day", "2026-11-20")]).unwrap();
+        for row in rows {
+            writer.push(&row.key, &row.states, row.prefix.as_deref(), row.range.as_deref()).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
+    #[test]
+    fn a_tile_reads_what_it_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        for rows in [rows(0, 0), rows(1, 0), rows(3_000, 300), rows(3, TILE_GROUP_BYTES * 2)] {
+            let path = folder.path().join("t.parquet");
+            write(&path, &rows);
+            let mut reader = PackedReader::open(&path).unwrap();
+            for row in &rows {
+                assert_eq!(reader.next_row().unwrap().as_ref(), Some(row));
+            }
+            assert_eq!(reader.next_row().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn rows_out_of_order_are_refused() {
+        let mut writer = PackedWriter::online(Vec::new(), "o", &[]).unwrap();
+        writer.push("b", b"", None, None).unwrap();
+        for key in ["a", "b"] {
+            assert!(matches!(writer.push(key, b"", None, None), Err(SnapshotError::Unsorted { .. })));
+        }
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        write(&path, &rows(50, 30));
+        let whole = std::fs::read(&path).unwrap();
+        for length in (0..whole.len()).step_by(17) {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let error = PackedReader::open(&path).unwrap_err();
+            assert!(error.to_string().contains("t.parquet"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_garbled_file_never_panics() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        write(&path, &rows(50, 30));
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut garbled = whole.clone();
+            garbled[at] ^= 0xff;
+            std::fs::write(&path, &garbled).unwrap();
+            if let Ok(mut reader) = PackedReader::open(&path) {
+                while let Ok(Some(_)) = reader.next_row() {}
+            }
+        }
+    }
+}
