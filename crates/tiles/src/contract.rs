@@ -81,9 +81,7 @@ async fn query_is_ordered_and_half_open(store: &impl TileStore) -> Result<(), St
     let keys = |found: Vec<(smol_str::SmolStr, StoredTile)>| {
         found.iter().map(|(sk, tile)| format!("{sk}{}", tile.state.len())).collect::<Vec<_>>()
     };
-    let query = |from, to| async move {
-        store.query("range", from, to).await.map_err(|error| error.to_string())
-    };
+    let query = |from, to| async move { store.query("range", from, to).await.map_err(|error| error.to_string()) };
     rule(keys(query("a", "d").await?) == ["a1", "b1", "c1"], "a query is ordered, without its upper bound")?;
     rule(query("b", "b").await?.is_empty(), "an empty range holds nothing")?;
     rule(query("x", "z").await?.is_empty(), "a range without tiles holds nothing")

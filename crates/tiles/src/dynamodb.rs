@@ -73,10 +73,7 @@ impl DynamoTiles {
     }
 
     /// Every tile of the table, page by page, without the marks. For checks and sweeps; it reads everything.
-    pub async fn scan(
-        &self,
-        mut visit: impl FnMut(TileKey, StoredTile) + Send,
-    ) -> Result<(), StoreError> {
+    pub async fn scan(&self, mut visit: impl FnMut(TileKey, StoredTile) + Send) -> Result<(), StoreError> {
         let mut pages = self.client.scan().table_name(&self.table).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| classify_read(&error))?;
@@ -152,12 +149,7 @@ impl TileStore for DynamoTiles {
         }
     }
 
-    async fn query(
-        &self,
-        partition: &str,
-        from: &str,
-        to: &str,
-    ) -> Result<Vec<(SmolStr, StoredTile)>, StoreError> {
+    async fn query(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(SmolStr, StoredTile)>, StoreError> {
         if from >= to {
             return Ok(Vec::new());
         }

@@ -43,12 +43,7 @@ impl TileStore for MemoryTiles {
         Ok(CasOutcome::Written { units: write_units(key, tile).max(before) })
     }
 
-    async fn query(
-        &self,
-        partition: &str,
-        from: &str,
-        to: &str,
-    ) -> Result<Vec<(SmolStr, StoredTile)>, StoreError> {
+    async fn query(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(SmolStr, StoredTile)>, StoreError> {
         let bound = |sk: &str| TileKey { pk: SmolStr::new(partition), sk: SmolStr::new(sk) };
         if from >= to {
             return Ok(Vec::new());

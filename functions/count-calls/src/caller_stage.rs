@@ -143,9 +143,7 @@ impl<S> Pending for PendingCaller<'_, S> {
     }
 
     fn next(&self) -> Option<(Option<TileVersion>, StoredTile)> {
-        self.verdicts
-            .contains(&Verdict::New)
-            .then(|| (self.expected, self.tile.to_stored(self.expires_at_s)))
+        self.verdicts.contains(&Verdict::New).then(|| (self.expected, self.tile.to_stored(self.expires_at_s)))
     }
 }
 

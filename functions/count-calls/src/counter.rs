@@ -56,7 +56,13 @@ pub struct CallCounter<S, Q> {
 
 impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
     /// A counter that has seen no batch.
-    pub fn new(store: S, quarantine: Q, set: Arc<FeatureSet>, plan: Arc<NumberPlan>, settings: CounterSettings) -> Self {
+    pub fn new(
+        store: S,
+        quarantine: Q,
+        set: Arc<FeatureSet>,
+        plan: Arc<NumberPlan>,
+        settings: CounterSettings,
+    ) -> Self {
         let observer = Observer::new(Arc::clone(&set));
         let (caller_tiles, derived_tiles) = (TileCache::new(CACHE_BYTES / 2), TileCache::new(CACHE_BYTES / 2));
         Self { store, quarantine, set, plan, settings, observer, caller_tiles, derived_tiles }

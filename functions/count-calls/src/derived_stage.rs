@@ -125,8 +125,7 @@ struct PendingDerived<'a, S> {
 impl<'a, S> PendingDerived<'a, S> {
     fn new(frame: &'a Frame<'a, S>, calls: &'a [Call], delta: &'a Delta, base: Option<DerivedTile>) -> Self {
         let base = base.unwrap_or_else(|| DerivedTile::empty(frame.set.slots(delta.party)));
-        let mut pending =
-            Self { frame, calls, delta, expected: None, tile: base.clone(), first_missing: None };
+        let mut pending = Self { frame, calls, delta, expected: None, tile: base.clone(), first_missing: None };
         pending.apply_to(base);
         pending
     }

@@ -62,7 +62,11 @@ pub fn read_event(event: KinesisEvent) -> Result<ShardBatch, HandleError> {
 
 /// The call of a record, or why it can never count. The verdict depends on the record, the number plan and the
 /// setting alone, so that a redelivery is judged the same.
-pub(crate) fn judge(plan: &NumberPlan, lateness: Lateness, record: &Received) -> Result<(CallRecord, usize), RecordError> {
+pub(crate) fn judge(
+    plan: &NumberPlan,
+    lateness: Lateness,
+    record: &Received,
+) -> Result<(CallRecord, usize), RecordError> {
     let parsed = cdr::parse(plan, &record.bytes)?;
     let age_ms = record.arrived_at_ms - parsed.record.started_at_ms;
     if age_ms > lateness.allowed_ms {

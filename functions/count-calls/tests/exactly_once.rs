@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_lambda_events::kinesis::KinesisEvent;
@@ -13,7 +13,9 @@ use count_calls::{CallCounter, CounterSettings, Quarantine, QuarantineError, Qua
 use features::{DAY_MS, Entity, FeatureSet, Formula, MINUTE_MS, Party, SlotState};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tiles::{CasOutcome, Interval, MemoryTiles, StoreError, StoredTile, TileKey, TileStore, TileVersion, read_states};
+use tiles::{
+    CasOutcome, Interval, MemoryTiles, StoreError, StoredTile, TileKey, TileStore, TileVersion, read_states,
+};
 use tokio::time::Instant;
 
 const NOW_MS: i64 = 1_795_000_000_000;
@@ -185,13 +187,24 @@ async fn deliver(
 
 fn calls() -> impl Strategy<Value = Vec<TestCall>> {
     let call = (0u8..24, 0u8..4, 0u8..3, 0u8..3, any::<u8>(), 0u8..12).prop_map(
-        |(id, caller, callee, minute, talk_s, kind)| TestCall { id, caller, callee, minute, talk_s, garbage: kind == 0 },
+        |(id, caller, callee, minute, talk_s, kind)| TestCall {
+            id,
+            caller,
+            callee,
+            minute,
+            talk_s,
+            garbage: kind == 0,
+        },
     );
     prop::collection::vec(call, 1..40)
 }
 
 /// What the tiles should say of a party's key: calls and talk time.
-fn recount(shards: &[Vec<TestCall>], accepted: &BTreeSet<(usize, usize)>, wanted: impl Fn(&TestCall) -> bool) -> (u64, i128) {
+fn recount(
+    shards: &[Vec<TestCall>],
+    accepted: &BTreeSet<(usize, usize)>,
+    wanted: impl Fn(&TestCall) -> bool,
+) -> (u64, i128) {
     let mut sum = (0, 0);
     for (shard, calls) in shards.iter().enumerate() {
         for (n, call) in calls.iter().enumerate() {
