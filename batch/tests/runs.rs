@@ -174,3 +174,25 @@ async fn an_input_without_calls_is_an_error_and_leaves_the_snapshot_before() {
     }
     assert!(tree(&output) == before, "something was written");
 }
+
+#[tokio::test]
+async fn a_level_without_entities_has_files_without_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("calls"), folder.path().join("out"));
+    let plan = cdr::NumberPlan::new("US").unwrap();
+    let mut calls = random_calls(9, 20);
+    for call in &mut calls {
+        call.caller = plan.parse("anonymous").unwrap();
+        call.callee = plan.parse("ext:hq/1001").unwrap();
+    }
+    write_calls(&input.join("a.jsonl"), &calls);
+    let report = run(&input, &output, "r1").await.unwrap();
+    let rows = |of: &snapshot::LevelRows| (of.party, of.level, of.rows);
+    let found: Vec<_> = report.manifest.rows.iter().map(rows).filter(|(_, _, rows)| *rows > 0).collect();
+    assert_eq!(found, [(Party::Callee, Level::Phone, 1)]);
+    assert!(calls_90d(&output).await.is_empty());
+    let snapshot = published(&output).await.unwrap();
+    assert_eq!(snapshot.get(Party::Caller, Level::Phone, "anonymous").await.unwrap(), None);
+    let unknown: Result<Vec<_>, _> = snapshot.column(Party::Caller, Level::Phone, "calls_2d").try_collect().await;
+    assert!(matches!(unknown, Err(SnapshotError::NoFeature { .. })));
+}

@@ -33,6 +33,6 @@ pub fn parse(plan: &NumberPlan, bytes: &[u8]) -> Result<Parsed, RecordError> {
     parse_protobuf(plan, bytes)
 }
 
-/// How the Kinesis Producer Library begins an aggregate. It is no protobuf: 0x1AF3, the tag it would be, has
-/// wire type 3, and the byte after it no meaning.
+/// How the Kinesis Producer Library begins an aggregate. Read as protobuf it would open a group (wire type 3),
+/// which no field of ours is.
 const AGGREGATE_MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
-use features::{FeatureSet, Level, Party, Value};
+use features::{FeatureSet, Level, Party, Value, Window};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use lru::LruCache;
 use objects::{Objects, Version};
@@ -129,21 +129,29 @@ impl Snapshot {
     }
 
     /// The values of one feature id, such as `short_calls_7d`, of all entities of a party and level, by key, from
-    /// the wide face. Only the bytes of that column and of the keys are used.
+    /// the wide face. Only the bytes of that column and of the keys are read. Yields
+    /// [`SnapshotError::NoFeature`] where the feature set has no such batch feature there.
     pub fn column<'a>(
         &'a self,
         party: Party,
         level: Level,
         feature: &'a str,
     ) -> impl Stream<Item = Result<(String, Value), SnapshotError>> + 'a {
-        self.groups(party, level, Face::Features)
+        let mut ids = self
+            .set
+            .features_at(party, level)
+            .flat_map(|of| of.batch.iter().map(move |window| of.id(Window::Batch(*window))));
+        let known = if ids.any(|id| id == feature) {
+            Ok(self.groups(party, level, Face::Features))
+        } else {
+            let feature = feature.to_owned();
+            Err(SnapshotError::NoFeature { feature, party: party.as_str(), level: level.as_str() })
+        };
+        stream::iter([known])
+            .try_flatten()
             .and_then(move |(file, footer, group)| async move {
-                let missing = || SnapshotError::NoFeature {
-                    feature: feature.to_owned(),
-                    party: party.as_str(),
-                    level: level.as_str(),
-                };
-                let column = footer.column(feature).filter(|column| *column > 0).ok_or_else(missing)?;
+                let missing = || SnapshotError::corrupt(&file.key, format!("it has no column {feature}"));
+                let column = footer.column(feature).ok_or_else(missing)?;
                 // Two ranges: the columns between key and feature may be many.
                 let keys = self.fetch(file, footer.columns_range(group, [0])).await?;
                 let values = self.fetch(file, footer.columns_range(group, [column])).await?;

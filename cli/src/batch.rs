@@ -1,0 +1,225 @@
+//! `tollwatch batch`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use batch::{BatchError, BatchOptions, BatchReport, Input, Progress, Stage};
+use indicatif::{HumanCount, ProgressBar};
+use objects::{Location, Objects};
+use serde_json::{Map, Value, json};
+use snapshot::{RunId, SnapshotError, UtcDay};
+
+use crate::call_input::ReadFlags;
+use crate::defaults::FeatureFile;
+use crate::failure::{Blame as _, Failure, Outcome};
+use crate::interrupt::unless_interrupted;
+use crate::output::print;
+use crate::{clock, locations, progress, times};
+
+/// What it is told.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Files of calls: a file, a folder or an s3:// URL; all below it that are named as files of calls
+    #[arg(long, value_name = "LOCATION")]
+    input: Location,
+    /// Where day tiles and snapshots go: a folder or an s3:// URL
+    #[arg(long, value_name = "LOCATION")]
+    output: Location,
+    /// Last UTC day of every window [default: yesterday]
+    #[arg(long, value_name = "DATE", value_parser = times::parse_day)]
+    as_of: Option<UtcDay>,
+    /// Threads to compute with; each takes the memory of a day's calls [default: one a core]
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// Print one JSON object instead
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    read: ReadFlags,
+    #[command(flatten)]
+    definitions: FeatureFile,
+}
+
+/// Runs the job once.
+pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    let set = arguments.definitions.read()?;
+    let read = arguments.read.options()?;
+    let now_ms = clock::now_ms();
+    let client = locations::client(&arguments.input).await;
+    let input = Input::open(&arguments.input, |location| Objects::open(location, client)).or_user()?;
+    let output = locations::open(&arguments.output).await?;
+    let made = check_writable(&arguments.output)?;
+    let options = BatchOptions {
+        input,
+        output,
+        as_of: arguments.as_of.unwrap_or_else(|| UtcDay::of_ms(now_ms).plus(-1)),
+        run: run_id(now_ms)?,
+        // Nobody has told which arrivals the input holds.
+        complete_for_arrivals_before: None,
+        temporary: None,
+        read,
+        threads: arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
+    };
+    let bars = Bars::default();
+    let work = async { batch::run(options, set, move |step| bars.show(step)).await.map_err(blame) };
+    let done = unless_interrupted("nothing was published", work).await;
+    if done.is_err()
+        && let Some(folder) = made
+    {
+        // What is in it now is not ours.
+        let _ = fs::remove_dir(folder);
+    }
+    let report = done?;
+    if arguments.json {
+        let mut text = serde_json::to_string_pretty(&as_json(&report, &arguments.output)).or_internal()?;
+        text.push('\n');
+        print(&text)
+    } else {
+        print(&as_text(&report, &arguments.output))
+    }
+}
+
+/// Tells before the work rather than after it that a folder cannot be written to. Returns the folder if it was made.
+fn check_writable(output: &Location) -> Result<Option<PathBuf>, Failure> {
+    let Location::Path(folder) = output else { return Ok(None) };
+    let is_new = !folder.exists();
+    fs::create_dir_all(folder)
+        .and_then(|()| tempfile::tempfile_in(folder))
+        .with_context(|| format!("cannot write to {output}"))
+        .or_user()?;
+    Ok(is_new.then(|| folder.clone()))
+}
+
+/// The bar of the stage that runs.
+#[derive(Default)]
+struct Bars(Mutex<Option<(Stage, ProgressBar)>>);
+
+impl Bars {
+    fn show(&self, step: Progress) {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let unit = match step.stage {
+            Stage::Fetch | Stage::Read | Stage::Publish => "files",
+            Stage::Days => "days",
+            Stage::RollUp => "levels",
+        };
+        // Threads may report a step of a stage after a later one.
+        if current.as_ref().is_none_or(|(stage, _)| *stage < step.stage) {
+            if let Some((_, bar)) = current.take() {
+                bar.finish_and_clear();
+            }
+            *current = Some((step.stage, progress::bar(step.stage.as_str(), step.total, unit)));
+        }
+        if let Some((stage, bar)) = current.as_ref()
+            && *stage == step.stage
+        {
+            bar.set_position(bar.position().max(step.done));
+            if step.stage == Stage::Publish && step.done == step.total {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}
+
+/// Another id at every run: the time, and what tells apart processes that start at the same moment.
+fn run_id(now_ms: i64) -> Result<RunId, Failure> {
+    // The keys of a hasher are random.
+    let mut hasher = RandomState::new().build_hasher();
+    std::process::id().hash(&mut hasher);
+    let time = cdr::format_time(now_ms).replace(['-', ':', '.'], "");
+    format!("{time}-{:08x}", hasher.finish() as u32).parse().or_internal()
+}
+
+/// What the user can mend, and what not.
+fn blame(error: BatchError) -> Failure {
+    let passes = match &error {
+        BatchError::Objects(error) | BatchError::Snapshot(SnapshotError::Objects(error)) => error.is_retryable(),
+        BatchError::NoFiles { .. }
+        | BatchError::NoCalls { .. }
+        | BatchError::OtherDays { .. }
+        | BatchError::File { .. }
+        | BatchError::Region(_)
+        | BatchError::NothingToCompute
+        | BatchError::Temporary { .. } => false,
+        _ => true,
+    };
+    let error = anyhow::Error::new(error).context("nothing was published");
+    if passes { Failure::internal(error) } else { Failure::user(error) }
+}
+
+fn as_text(report: &BatchReport, output: &Location) -> String {
+    let manifest = &report.manifest;
+    let calls = &manifest.calls;
+    let mut text = format!("published the snapshot of {} in {output} (run {})\n", manifest.as_of, manifest.run);
+    let mut line = |name: &str, value: String| {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "  {name:10} {value}");
+    };
+    let mut files = report.input_files.to_string();
+    for (count, what) in [(report.empty_files, "of them empty"), (report.other_files, "of other kinds passed over")] {
+        if count > 0 {
+            let _ = write!(files, ", {count} {what}");
+        }
+    }
+    line("files", files);
+    line("records", HumanCount(calls.read).to_string());
+    line("counted", format!("{} calls of {} days", HumanCount(calls.counted), report.days));
+    let differing = match calls.differing_duplicates {
+        0 => String::new(),
+        differing => format!(", {} of which differ from the call counted", HumanCount(differing)),
+    };
+    line("duplicates", format!("{}{differing}", HumanCount(calls.duplicates)));
+    line("outside", format!("{} calls of other days", HumanCount(calls.outside)));
+    let reasons: Vec<_> =
+        calls.invalid.iter().map(|(reason, count)| format!("{} {reason}", HumanCount(*count))).collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
+    line("invalid", format!("{}{reasons}", HumanCount(calls.invalid_total())));
+    for level in &manifest.rows {
+        let name = format!("{}:{}", level.party.as_str(), level.level.as_str());
+        line("rows", format!("{name:16} {}", HumanCount(level.rows)));
+    }
+    for (stage, took) in &report.took {
+        line("seconds", format!("{:16} {:.1}", stage.as_str(), took.as_secs_f64()));
+    }
+    let took: Duration = report.took.iter().map(|(_, took)| *took).sum();
+    line("seconds", format!("{:16} {:.1}", "in all", took.as_secs_f64()));
+    text
+}
+
+fn as_json(report: &BatchReport, output: &Location) -> Value {
+    let manifest = &report.manifest;
+    let seconds: Map<String, Value> = report
+        .took
+        .iter()
+        .map(|(stage, took)| (stage.as_str().replace(' ', "_"), took.as_secs_f64().into()))
+        .collect();
+    json!({
+        "output": output.to_string(),
+        "run": manifest.run,
+        "as_of": manifest.as_of,
+        "feature_set_version": manifest.feature_set_version,
+        "files": { "read": report.input_files, "empty": report.empty_files, "others": report.other_files },
+        "days": report.days,
+        "calls": manifest.calls,
+        "rows": manifest.rows,
+        "seconds": seconds,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn run_ids_begin_with_the_time_and_differ() {
+        let (first, second) = (run_id(1_795_244_765_004).unwrap(), run_id(1_795_244_765_004).unwrap());
+        assert!(first.as_str().starts_with("20261121T070605004Z-"), "{first}");
+        assert_ne!(first, second);
+    }
+}

@@ -1,0 +1,91 @@
+//! `tollwatch get`: the features of a number, prefix or range, from a running service.
+
+mod table;
+
+use ::features::{Level, Party};
+use anyhow::anyhow;
+use connectrpc::{ConnectError, ErrorCode};
+use proto::v1;
+use serve_features::client;
+
+use crate::defaults::SERVICE_URL;
+use crate::failure::{Blame as _, Failure, Outcome};
+use crate::output::print;
+use crate::times;
+
+/// What it is told.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A number such as +12025550101; with --level also a prefix or range such as +1202
+    number: String,
+    /// Only what it did (caller) or what was done to it (callee) [default: both]
+    #[arg(long)]
+    party: Option<Party>,
+    /// phone, prefix or range [default: phone]
+    #[arg(long)]
+    level: Option<Level>,
+    /// The moment to answer for [default: now]
+    #[arg(long, value_name = "TIME", value_parser = times::parse_time)]
+    as_of: Option<i64>,
+    /// Names or ids, such as calls,short_calls_7d [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    features: Vec<String>,
+    /// The service
+    #[arg(long, value_name = "URL", default_value = SERVICE_URL)]
+    url: String,
+    /// Print the response as the service gives it in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and prints.
+pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    let client = client::connect(&arguments.url).or_user()?;
+    let answered = client.get_features(arguments.request()).await;
+    let response = answered.map_err(|error| explain(&error, &arguments.url))?.into_owned();
+    if arguments.json {
+        return print(&(serde_json::to_string(&response).or_internal()? + "\n"));
+    }
+    print(&table::render(&response))
+}
+
+impl Arguments {
+    fn request(&self) -> v1::GetFeaturesRequest {
+        let party = match self.party {
+            None => v1::Party::PARTY_UNSPECIFIED,
+            Some(Party::Caller) => v1::Party::PARTY_CALLER,
+            Some(Party::Callee) => v1::Party::PARTY_CALLEE,
+        };
+        let level = match self.level {
+            None => v1::Level::LEVEL_UNSPECIFIED,
+            Some(Level::Phone) => v1::Level::LEVEL_PHONE,
+            Some(Level::Prefix) => v1::Level::LEVEL_PREFIX,
+            Some(Level::Range) => v1::Level::LEVEL_RANGE,
+        };
+        v1::GetFeaturesRequest {
+            number: self.number.clone(),
+            party: party.into(),
+            level: level.into(),
+            as_of: self.as_of.map(proto::from_millis).into(),
+            features: self.features.clone(),
+            ..Default::default()
+        }
+    }
+}
+
+/// What the service refuses is the user's to mend, and so is a service that is not there.
+fn explain(error: &ConnectError, url: &str) -> Failure {
+    let message = error.message.as_deref().unwrap_or("it gave no reason");
+    // A service that is there but lacks a store says so with a detail.
+    let detail = client::error_detail(error);
+    match (error.code, detail) {
+        (ErrorCode::InvalidArgument, _) => Failure::user(anyhow!("{message}")),
+        (ErrorCode::Unavailable | ErrorCode::DeadlineExceeded, None) => Failure::user(anyhow!(
+            "no service answers at {url} ({message}): start one with `tollwatch up`, or name another with --url"
+        )),
+        (code, Some(_)) => Failure::internal(anyhow!("the service at {url} could not answer: {code:?}: {message}")),
+        (code, None) => {
+            Failure::user(anyhow!("{url} does not answer as a feature service ({code:?}: {message}): see --url"))
+        }
+    }
+}

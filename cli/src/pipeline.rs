@@ -1,0 +1,178 @@
+//! The stream layer of the local run, put together from the same parts as on AWS: a producer that puts records,
+//! the event source, the handler of count-calls, and the service.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
+
+use ::features::FeatureSet;
+use anyhow::{Context as _, bail};
+use aws_lambda_events::kinesis::KinesisEvent;
+use aws_sdk_kinesis::Client as Kinesis;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use cdr::NumberPlan;
+use count_calls::{BatchReport, CallCounter, CounterSettings, ObjectQuarantine};
+use event_source::{EventSource, KinesisSource, RunningSource, Settings};
+use objects::Objects;
+use serve_features::native::NativeServer;
+use serve_features::stores::{PublishedSnapshots, StoredTiles};
+use serve_features::{Clock, Service};
+use tiles::DynamoTiles;
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+/// Records of one `PutRecords`, an AWS quota.
+const PUT_RECORDS_MAX: usize = 500;
+/// Attempts at records that the stream turned away.
+const PUT_ATTEMPTS_MAX: u32 = 10;
+
+/// One record for the stream.
+pub(crate) struct Outgoing {
+    /// The caller, so that a caller's calls share a shard.
+    pub(crate) partition_key: String,
+    /// A call record in any of its forms.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Puts records on the stream; those that it turns away are put again.
+pub(crate) async fn put_records(kinesis: &Kinesis, stream: &str, records: &[Outgoing]) -> anyhow::Result<()> {
+    for chunk in records.chunks(PUT_RECORDS_MAX) {
+        let mut entries = chunk
+            .iter()
+            .map(|record| {
+                // Kinesis wants 1 to 256 characters.
+                let key: String = record.partition_key.chars().take(256).collect();
+                let key = if key.is_empty() { "-".to_owned() } else { key };
+                let data = Blob::new(record.bytes.clone());
+                PutRecordsRequestEntry::builder().partition_key(key).data(data).build()
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        for attempt in 0.. {
+            let put = kinesis.put_records().stream_name(stream).set_records(Some(entries.clone()));
+            let answer = put.send().await.with_context(|| format!("records could not be put on stream {stream}"))?;
+            if answer.failed_record_count().unwrap_or(0) == 0 {
+                break;
+            }
+            if attempt >= PUT_ATTEMPTS_MAX {
+                bail!("stream {stream} turned records away {PUT_ATTEMPTS_MAX} times: it needs more shards");
+            }
+            let failed = answer.records().iter().map(|record| record.error_code().is_some());
+            entries = entries.into_iter().zip(failed).filter_map(|(entry, failed)| failed.then_some(entry)).collect();
+            sleep(Duration::from_millis(50 << attempt.min(6))).await;
+        }
+    }
+    Ok(())
+}
+
+/// What the consumer needs.
+pub(crate) struct ConsumerParts {
+    pub(crate) kinesis: Kinesis,
+    pub(crate) stream: String,
+    pub(crate) tiles: DynamoTiles,
+    pub(crate) quarantine: Objects,
+    pub(crate) set: Arc<FeatureSet>,
+    pub(crate) counter: CounterSettings,
+    pub(crate) source: Settings,
+}
+
+/// The consumer, running.
+pub(crate) struct Consumer {
+    pub(crate) running: RunningSource,
+    pub(crate) totals: Arc<StdMutex<BatchReport>>,
+}
+
+impl Consumer {
+    /// Starts to consume the stream as Lambda would.
+    pub(crate) async fn start(parts: ConsumerParts, now_ms: i64) -> anyhow::Result<Self> {
+        let ConsumerParts { kinesis, stream, tiles, quarantine, set, counter, source } = parts;
+        let plan = Arc::new(NumberPlan::new(&set.settings().default_region)?);
+        let timeout = source.function_timeout;
+        let totals = Arc::new(StdMutex::new(BatchReport::default()));
+        let seen = Arc::clone(&totals);
+        // As on Lambda, a function keeps its tiles from batch to batch of its shard.
+        let functions: Functions = Arc::default();
+        let handler = move |event: KinesisEvent| {
+            let (functions, seen) = (Arc::clone(&functions), Arc::clone(&seen));
+            let shard = shard_of(&event);
+            let fresh = || {
+                let quarantine = ObjectQuarantine(quarantine.clone());
+                CallCounter::new(tiles.clone(), quarantine, Arc::clone(&set), Arc::clone(&plan), counter)
+            };
+            let function = {
+                let mut functions = functions.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(functions.entry(shard).or_insert_with(|| Arc::new(Mutex::new(fresh()))))
+            };
+            async move {
+                let (response, report) = function.lock().await.handle(event, Instant::now() + timeout).await?;
+                seen.lock().unwrap_or_else(PoisonError::into_inner).merge(&report);
+                Ok::<_, count_calls::HandleError>(response)
+            }
+        };
+        let source = EventSource::new(KinesisSource::new(kinesis, &stream).await?, source)?;
+        Ok(Self { running: source.start(now_ms, handler), totals })
+    }
+
+    /// What all batches so far came to.
+    pub(crate) fn totals(&self) -> BatchReport {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+type Functions = Arc<StdMutex<HashMap<String, Arc<Mutex<CallCounter<DynamoTiles, ObjectQuarantine>>>>>>;
+
+fn shard_of(event: &KinesisEvent) -> String {
+    let id = event.records.first().and_then(|record| record.event_id.as_deref()).unwrap_or_default();
+    id.split(':').next().unwrap_or_default().to_owned()
+}
+
+/// The service, running.
+pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), serve_features::native::NativeError>>,
+}
+
+impl Running {
+    /// Starts the service over a table of tiles and the snapshots below `data`.
+    pub(crate) async fn start(
+        address: SocketAddr,
+        set: &Arc<FeatureSet>,
+        tiles: DynamoTiles,
+        data: Objects,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let service = Arc::new(service(set, tiles, data, clock)?);
+        let server = NativeServer::bind(address, service).await?;
+        let address = server.address();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(server.serve(async {
+            // A sender that is gone wants it stopped too.
+            let _ = stopped.await;
+        }));
+        Ok(Self { address, stop, task })
+    }
+
+    /// Finishes what is in flight and stops.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let _ = self.stop.send(());
+        self.task.await??;
+        Ok(())
+    }
+}
+
+/// The service over a table of tiles and the snapshots below `data`.
+pub(crate) fn service(
+    set: &Arc<FeatureSet>,
+    tiles: DynamoTiles,
+    data: Objects,
+    clock: Clock,
+) -> anyhow::Result<Service> {
+    let plan = NumberPlan::new(&set.settings().default_region)?;
+    let tiles = Arc::new(StoredTiles::new(tiles, Arc::clone(set), Arc::clone(&clock)));
+    let snapshots = Arc::new(PublishedSnapshots::new(data, Arc::clone(set)));
+    Ok(Service::new(Arc::clone(set), plan, tiles, snapshots, clock))
+}

@@ -1,0 +1,406 @@
+//! The commands that work on files, as users run them: what they make, what they say, and what they refuse.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::Arc;
+
+use call_files::ReadOptions;
+use cdr::{CallRecord, NumberKind, NumberPlan};
+use features::{FeatureSet, Level, Party, Value};
+use futures::TryStreamExt as _;
+use local_aws::{LocalAws, LocalAwsConfig};
+use objects::Objects;
+use snapshot::{CURRENT, Snapshot};
+use tempfile::TempDir;
+
+/// Runs the command in a folder.
+fn run(folder: &Path, arguments: &str) -> Output {
+    tests::tollwatch().args(arguments.split_whitespace()).current_dir(folder).output().unwrap()
+}
+
+/// Runs the command, which must do it, and returns what it says.
+#[track_caller]
+fn done(folder: &Path, arguments: &str) -> String {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{arguments}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs the command, which must refuse it as the user's mistake with each of these words, and leave nothing.
+#[track_caller]
+fn refused(folder: &Path, arguments: &str, words: &[&str]) {
+    let before = tree(folder);
+    let output = run(folder, arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments}: {said}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{arguments}");
+    for word in words {
+        assert!(said.contains(word), "{arguments}: {word:?} is not in: {said}");
+    }
+    assert_eq!(tree(folder), before, "{arguments}");
+}
+
+/// Every folder, file and its bytes below a folder.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder).unwrap().to_owned();
+            if path.is_dir() {
+                found.insert(name, Vec::new());
+                folders.push(path);
+            } else {
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn read(path: &Path) -> Vec<CallRecord> {
+    let plan = NumberPlan::new("US").unwrap();
+    let calls = call_files::open(path, &plan, &ReadOptions::default()).unwrap();
+    calls.map(|call| call.unwrap().call).collect()
+}
+
+fn asterisk(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    root.join("crates/call-files/testdata/asterisk").join(name).display().to_string()
+}
+
+/// Three days of calls, too few for a campaign.
+const GENERATE: &str = "generate --subscribers 150 --days 3 --campaigns 0 --end 2026-11-21";
+
+#[tokio::test]
+async fn generated_calls_become_a_snapshot_that_holds_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let said = done(folder, &format!("{GENERATE} --duplicates 0.2 --output calls"));
+    assert!(said.starts_with("wrote 3 files of calls and labels.csv to calls\n"), "{said}");
+    assert!(said.contains("from 2026-11-18 to 2026-11-20 UTC"), "{said}");
+    let files = ["calls-2026-11-18.parquet", "calls-2026-11-19.parquet", "calls-2026-11-20.parquet"];
+    let records: Vec<CallRecord> = files.iter().flat_map(|file| read(&folder.join("calls").join(file))).collect();
+
+    let report = done(folder, "batch --input calls --output data --as-of 2026-11-20 --json");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let mut ids = HashSet::new();
+    let mut expected: HashMap<&str, i64> = HashMap::new();
+    for call in records.iter().filter(|call| ids.insert(&call.call_id)) {
+        if call.caller.kind() != NumberKind::Anonymous {
+            *expected.entry(call.caller.as_str()).or_default() += 1;
+        }
+    }
+    assert!(ids.len() > 300 && records.len() > ids.len() + 30, "{} of {}", ids.len(), records.len());
+    assert_eq!(report["calls"]["read"], records.len());
+    assert_eq!(report["calls"]["counted"], ids.len());
+    assert_eq!(report["calls"]["duplicates"], records.len() - ids.len());
+    assert_eq!(report["days"], 3);
+    assert!(report["seconds"]["roll_up_windows"].as_f64().unwrap() > 0.0);
+
+    let set = Arc::new(FeatureSet::default_set().unwrap());
+    let snapshot = Snapshot::open(Objects::in_folder(folder.join("data")), set).await.unwrap().unwrap();
+    assert_eq!(report["run"], snapshot.manifest().run.as_str());
+    let calls: HashMap<String, Value> =
+        snapshot.column(Party::Caller, Level::Phone, "calls_7d").try_collect().await.unwrap();
+    let expected: HashMap<String, Value> =
+        expected.into_iter().map(|(caller, calls)| (caller.to_owned(), Value::Integer(calls))).collect();
+    assert_eq!(calls, expected);
+
+    let again = done(folder, "batch --input calls/calls-2026-11-20.parquet --output data --as-of 2026-11-20");
+    assert!(again.starts_with("published the snapshot of 2026-11-20 in data (run "), "{again}");
+    assert!(!again.contains(snapshot.manifest().run.as_str()), "{again}");
+    assert!(again.contains("calls of 1 days"), "{again}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_files_and_another_folder_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (seed, output) in [(7, "first"), (7, "second"), (8, "third")] {
+        done(folder, &format!("{GENERATE} --seed {seed} --format jsonl --output {output}"));
+    }
+    let [first, second, third] = ["first", "second", "third"].map(|name| tree(&folder.join(name)));
+    assert_eq!(first.len(), 4);
+    assert_eq!(first, second);
+    assert_ne!(first, third);
+
+    refused(folder, &format!("{GENERATE} --output first"), &["first is not empty"]);
+    refused(folder, &format!("{GENERATE} --output first/labels.csv"), &["cannot write to first/labels.csv"]);
+    refused(folder, "generate --output new --subscribers 0", &["--subscribers", "1..=5000000"]);
+    refused(folder, "generate --output new --late 1.5", &["--late", "between 0 and 1"]);
+    refused(folder, "generate --output new --calls-per-day 0", &["--calls-per-day is 0"]);
+    refused(folder, "generate --output new --end noon", &["--end", "RFC 3339"]);
+    refused(folder, "generate --output new --end 2000-01-02", &["--end and --days 90"]);
+}
+
+#[test]
+fn asterisk_files_become_call_records_and_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let files = ["columns-16.csv", "columns-17-userfield.csv", "columns-21.csv"].map(asterisk).join(" ");
+    let said = done(folder, &format!("import {files} --output all.jsonl --site hq --zone America/New_York"));
+    let calls = read(&folder.join("all.jsonl"));
+    assert!(said.contains(&format!("imported {} calls into all.jsonl\n", calls.len())), "{said}");
+    assert!(said.contains("refused  0\n"), "{said}");
+    assert!(calls.len() == 8 && calls.iter().any(|call| call.caller.as_str().starts_with("ext:hq/")), "{said}");
+
+    done(folder, &format!("import {files} --output each --site hq --zone America/New_York"));
+    let names: Vec<PathBuf> = tree(&folder.join("each")).into_keys().collect();
+    let expected = ["columns-16", "columns-17-userfield", "columns-21"];
+    assert_eq!(names, expected.map(|name| PathBuf::from(format!("{name}.parquet"))));
+    let each: Vec<CallRecord> = names.iter().flat_map(|name| read(&folder.join("each").join(name))).collect();
+    assert_eq!(each, calls);
+
+    // In another zone the hour that New York has twice is one in which calls end before they begin.
+    let said = done(folder, &format!("import {files} --output berlin.jsonl --zone Europe/Berlin"));
+    assert!(said.contains("imported 6 calls") && said.contains("2 time_order\n"), "{said}");
+
+    // What is imported can be imported, in any format, and counted.
+    done(folder, "import all.jsonl --output copy.jsonl.gz");
+    assert_eq!(read(&folder.join("copy.jsonl.gz")), calls);
+    let last = calls.iter().map(|call| call.started_at_ms).max().unwrap();
+    let as_of = snapshot::UtcDay::of_ms(last);
+    let report = done(folder, &format!("batch --input each --output data --as-of {as_of} --json"));
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["calls"]["read"], calls.len());
+    assert!(folder.join("data").join(CURRENT).exists());
+}
+
+#[test]
+fn rows_that_cannot_be_used_are_listed_each_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let output = run(folder, &format!("import {} --output good.parquet --refused bad.csv", asterisk("bad-rows.csv")));
+    assert!(output.status.success(), "{output:?}");
+    let good = read(&folder.join("good.parquet")).len();
+    let listed = fs::read_to_string(folder.join("bad.csv")).unwrap();
+    let rows = fs::read_to_string(asterisk("bad-rows.csv")).unwrap().lines().count();
+    assert!(listed.starts_with("file,row,reason,problem\n"), "{listed}");
+    let bad = listed.lines().count() - 1;
+    assert!(good >= 1 && bad >= 7 && good + bad <= rows, "{good} and {bad} of {rows}");
+    assert!(listed.contains(",2,unparseable,"), "{listed}");
+    assert!(listed.contains(",3,bad_time,"), "{listed}");
+    assert!(listed.contains(",4,bad_outcome,"), "{listed}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains(&format!("refused  {bad}\n")) && said.contains("1 bad_outcome\n"), "{said}");
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(shown.lines().filter(|line| line.starts_with("refused: ")).count(), bad, "{shown}");
+    assert!(!shown.contains("5550101"), "a number is shown: {shown}");
+
+    // Ten are shown, the others counted.
+    let many = "{}\n".repeat(14) + &fs::read_to_string(one_call(folder)).unwrap();
+    fs::write(folder.join("many.jsonl"), many).unwrap();
+    let output = run(folder, "import many.jsonl --output some.jsonl");
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(shown.lines().count(), 11, "{shown}");
+    assert!(shown.contains("refused: 4 more; --refused FILE"), "{shown}");
+    assert_eq!(read(&folder.join("some.jsonl")).len(), 1);
+
+    // The list is there also where nothing else is.
+    fs::write(folder.join("bad.jsonl"), "{}\nno\n").unwrap();
+    let output = run(folder, "import bad.jsonl --output none.jsonl --refused why.csv");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(folder.join("why.csv")).unwrap().lines().count(), 3);
+    assert!(!folder.join("none.jsonl").exists());
+}
+
+/// A file of one call.
+fn one_call(folder: &Path) -> PathBuf {
+    let path = folder.join("one.jsonl");
+    let call = r#"{"call_id":"a","caller":"+12025550101","callee":"+442079460000","started_at":"2026-11-20T10:00:00Z","ended_at":"2026-11-20T10:00:09Z","outcome":"busy"}"#;
+    fs::write(&path, format!("{call}\n")).unwrap();
+    path
+}
+
+/// A folder with a file for each thing that can be wrong with one.
+fn bad_files() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    one_call(folder.path());
+    fs::write(at("empty.jsonl"), "").unwrap();
+    fs::write(at("garbage.jsonl"), [0, 159, 146, 150, 255, 1, 2]).unwrap();
+    fs::write(at("words.jsonl"), "what is this\n").unwrap();
+    fs::write(at("invalid.jsonl"), "{\"call_id\":\"a\"}\n").unwrap();
+    done(folder.path(), "import one.jsonl --output whole.parquet");
+    let whole = fs::read(at("whole.parquet")).unwrap();
+    fs::write(at("cut.parquet"), &whole[..whole.len() / 2]).unwrap();
+    fs::remove_file(at("whole.parquet")).unwrap();
+    fs::create_dir(at("nothing")).unwrap();
+    folder
+}
+
+#[test]
+fn import_refuses_what_it_cannot_use_and_leaves_nothing() {
+    let files = bad_files();
+    let folder = files.path();
+    for (arguments, words) in [
+        ("absent.csv --output new.parquet", ["cannot read absent.csv", "No such file"]),
+        ("nothing --output new.parquet", ["nothing is a folder", "give its files"]),
+        ("empty.jsonl --output new.parquet", ["empty.jsonl is empty", "no call of empty.jsonl can be used"]),
+        ("garbage.jsonl --output new.parquet", ["garbage.jsonl is binary", "wants call records"]),
+        ("words.jsonl --output new.parquet", ["words.jsonl has 1 comma-separated column", "wants"]),
+        ("invalid.jsonl --output new.parquet", ["line 1", "1 missing_field"]),
+        ("one.jsonl --format asterisk --output new.parquet", ["one.jsonl has", "Asterisk"]),
+        ("one.jsonl --format parquet --output new.parquet", ["one.jsonl", "Parquet"]),
+        ("cut.parquet --output new.parquet", ["cut.parquet is damaged", "copy it again"]),
+        ("one.jsonl cut.parquet --output new.parquet", ["cut.parquet is damaged", "copy it again"]),
+        ("one.jsonl cut.parquet --output new", ["cut.parquet is damaged", "copy it again"]),
+        ("one.jsonl ./one.jsonl --output new", ["two files would both become one.parquet", ""]),
+        ("one.jsonl --output one.jsonl", ["one.jsonl would be replaced", "choose another output"]),
+        (
+            "one.jsonl --output new.parquet --refused one.jsonl",
+            ["one.jsonl would be replaced", "choose another output"],
+        ),
+        ("one.jsonl --output new.jsonl --refused ./new.jsonl", ["--refused ./new.jsonl", "the output too"]),
+        ("one.jsonl --output absent/new.parquet", ["cannot write to absent", "no such folder"]),
+        ("one.jsonl --output one.jsonl/new", ["cannot write to one.jsonl/new", ""]),
+        ("one.jsonl --output new.xls", ["new.xls has no known ending", "--as FORMAT"]),
+        ("one.jsonl --output new.parquet --as jsonl", ["new.parquet", "different formats"]),
+        ("one.jsonl --output s3://bucket/new.parquet", ["s3://bucket/new.parquet", "this machine"]),
+        ("one.jsonl --output new.parquet --zone Mars/Base", ["\"Mars/Base\" is unknown", "IANA"]),
+        ("one.jsonl --output new.parquet --site a/b", ["\"a/b\" names no PBX", "wants"]),
+        ("one.jsonl --output new.parquet --region Atlantis", ["\"Atlantis\" is unknown", "ISO 3166-1"]),
+    ] {
+        refused(folder, &format!("import {arguments}"), &words);
+    }
+    // An empty file among others, such as one just rotated, is passed over.
+    done(folder, "import empty.jsonl one.jsonl --output new.parquet");
+    assert_eq!(read(&folder.join("new.parquet")).len(), 1);
+}
+
+#[test]
+fn batch_refuses_what_it_cannot_use_and_publishes_nothing() {
+    let files = bad_files();
+    let folder = files.path();
+    let typo = include_str!("../../features.toml").replace("talk_ms < 6000", "tlak_ms < 6000");
+    fs::write(folder.join("typo.toml"), typo).unwrap();
+    fs::create_dir(folder.join("lists")).unwrap();
+    fs::write(folder.join("lists/irsf.csv"), include_str!("../../lists/irsf.csv")).unwrap();
+    for (arguments, words) in [
+        ("--input absent --output new", ["absent does not exist", "nothing was published"]),
+        ("--input nothing --output new", ["nothing holds no file of calls", "wants files that end in"]),
+        ("--input empty.jsonl --output new", ["empty.jsonl", "no valid call"]),
+        ("--input invalid.jsonl --output new", ["1 missing_field", "no valid call"]),
+        ("--input garbage.jsonl --output new", ["garbage.jsonl is binary", "wants call records"]),
+        ("--input cut.parquet --output new", ["cut.parquet is damaged", "copy it again"]),
+        ("--input . --output new", ["is damaged", "leave it out"]),
+        ("--input one.jsonl --output one.jsonl", ["cannot write to one.jsonl", ""]),
+        ("--input one.jsonl --output new --as-of 2025-01-01", ["as of 2025-01-01", "2026-11-20"]),
+        ("--input one.jsonl --output new --as-of 2026-02-30", ["--as-of", "YEAR-MONTH-DAY"]),
+        ("--input one.jsonl --output new --threads 0", ["--threads", "0"]),
+        ("--input one.jsonl --output new --zone Mars/Base", ["\"Mars/Base\" is unknown", "IANA"]),
+        ("--input gs://calls --output new", ["gs://", "s3://"]),
+        ("--input one.jsonl --output new --definitions typo.toml", ["typo.toml:148:", "did you mean talk_ms?"]),
+        ("--input one.jsonl --output new --definitions absent.toml", ["cannot read absent.toml", "No such file"]),
+    ] {
+        let as_of = if arguments.contains("--as-of") { "" } else { "--as-of 2026-11-20" };
+        refused(folder, &format!("batch {arguments} {as_of}"), &words);
+    }
+    done(folder, "batch --input one.jsonl --output new --as-of 2026-11-20");
+    let published = tree(&folder.join("new"));
+    refused(folder, "batch --input invalid.jsonl --output new --as-of 2026-11-20", &["no valid call"]);
+    assert_eq!(tree(&folder.join("new")), published);
+}
+
+#[test]
+fn definitions_are_listed_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let set = FeatureSet::default_set().unwrap();
+    let ok = format!("ok: {} features, version {}\n", set.features().len(), set.version());
+    assert_eq!(done(folder, "features validate"), ok);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    assert_eq!(done(root, "features validate features.toml"), ok);
+
+    let table = done(folder, "features list");
+    assert_eq!(table.lines().count(), set.features().len() + 2);
+    let row = "short_calls                caller  phone prefix range  1m 5m 10m 1h 6h 24h 1d 7d 30d 90d  Answered calls under 6 seconds";
+    assert!(table.lines().any(|line| line == row), "{table}");
+    let listed: serde_json::Value = serde_json::from_str(&done(folder, "features list --json")).unwrap();
+    assert_eq!(listed["version"], set.version());
+    assert_eq!(listed["features"].as_array().unwrap().len(), set.features().len());
+    assert_eq!(listed["features"][0]["batch"], serde_json::json!(["1d", "7d", "30d", "90d"]));
+
+    let text = fs::read_to_string(root.join("features.toml")).unwrap();
+    fs::write(folder.join("bad.toml"), text.replace("[\"callee\"]", "[\"calle\"]")).unwrap();
+    refused(
+        folder,
+        "features validate bad.toml",
+        &["bad.toml is refused:\n", "\nbad.toml:270:10: party must be one of"],
+    );
+    fs::write(folder.join("words.toml"), "what is this\n").unwrap();
+    refused(folder, "features validate words.toml", &["\nwords.toml:1:"]);
+    refused(folder, "features validate .", &["cannot read ."]);
+    refused(folder, "features list --definitions words.toml", &["\nwords.toml:1:"]);
+}
+
+#[tokio::test]
+async fn replayed_calls_reach_the_stream_in_the_order_in_which_they_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    done(folder, &format!("{GENERATE} --disorder 1 --output calls"));
+    let mut records: Vec<CallRecord> = ["18", "20"]
+        .iter()
+        .flat_map(|day| read(&folder.join(format!("calls/calls-2026-11-{day}.parquet"))))
+        .collect();
+    records.sort_by_key(|call| call.ended_at_ms);
+
+    let local = LocalAws::start(LocalAwsConfig::default().with_kinesis()).await.unwrap();
+    let url = local.endpoints().kinesis.unwrap();
+    local.create_stream("calls", 1).await.unwrap();
+    let arguments = format!(
+        "replay --from calls/calls-2026-11-20.parquet calls/calls-2026-11-18.parquet --endpoint-url {url} --stream"
+    );
+    let (arguments, at) = (format!("{arguments} calls"), folder.to_owned());
+    let said = tokio::task::spawn_blocking(move || done(&at, &arguments)).await.unwrap();
+    let (first, last) = (&records[0], &records[records.len() - 1]);
+    assert!(said.contains(&cdr::format_time(first.ended_at_ms)), "{said}");
+    assert!(said.contains(&cdr::format_time(last.ended_at_ms)), "{said}");
+
+    let kinesis = local.kinesis().unwrap();
+    let shards = kinesis.list_shards().stream_name("calls").send().await.unwrap();
+    let start = aws_sdk_kinesis::types::ShardIteratorType::TrimHorizon;
+    let iterator = kinesis.get_shard_iterator().stream_name("calls").shard_id(shards.shards()[0].shard_id());
+    let mut iterator = iterator.shard_iterator_type(start).send().await.unwrap().shard_iterator;
+    let mut found: Vec<(String, String)> = Vec::new();
+    while found.len() < records.len() {
+        let got = kinesis.get_records().shard_iterator(iterator.unwrap()).send().await.unwrap();
+        assert!(!got.records.is_empty(), "{} of {} records are on the stream", found.len(), records.len());
+        for record in &got.records {
+            found.push((
+                record.partition_key.clone().unwrap_or_default(),
+                String::from_utf8(record.data.as_ref().to_vec()).unwrap(),
+            ));
+        }
+        iterator = got.next_shard_iterator;
+    }
+    let expected: Vec<(String, String)> =
+        records.iter().map(|call| (call.caller.as_str().to_owned(), call.to_json())).collect();
+    assert_eq!(found.len(), expected.len());
+    let mut sorted = [found.clone(), expected];
+    sorted.iter_mut().for_each(|records| records.sort());
+    assert_eq!(sorted[0], sorted[1]);
+    let plan = NumberPlan::new("US").unwrap();
+    let ended: Vec<i64> =
+        found.iter().map(|(_, json)| cdr::parse(&plan, json.as_bytes()).unwrap().record.ended_at_ms).collect();
+    assert!(ended.is_sorted());
+
+    one_call(folder);
+    let at = folder.to_owned();
+    let refusals = move || {
+        let known = format!("replay --endpoint-url {url} --from");
+        refused(&at, &format!("{known} one.jsonl --stream other"), &["there is no stream other"]);
+        refused(&at, &format!("{known} absent.jsonl --stream calls"), &["cannot read absent.jsonl"]);
+        refused(&at, &format!("{known} calls --stream calls"), &["calls is a folder"]);
+        refused(&at, &format!("{known} one.jsonl --stream calls --speed 0"), &["--speed", "above 0"]);
+        refused(&at, "replay --from one.jsonl --endpoint-url http://127.0.0.1:9", &["cannot be reached"]);
+        refused(&at, "replay --from one.jsonl --endpoint-url localhost", &["is no local endpoint"]);
+    };
+    tokio::task::spawn_blocking(refusals).await.unwrap();
+    local.shutdown().await;
+}
