@@ -24,6 +24,8 @@ use crate::{clock, progress};
 const STREAM: &str = "tollwatch-history";
 /// Its files, below the archive.
 const FOLDER: &str = "history";
+/// Planted frauds of each kind. They are most of the calls: a person places one a day.
+const CAMPAIGNS_PER_SCHEME: u32 = 2;
 /// Records put between two looks at the bar.
 const PUT_STEP: usize = 2_000;
 /// The day before yesterday's midnight is not 3 days ago, and only calls from yesterday on are streamed.
@@ -116,5 +118,6 @@ pub(crate) async fn stream(history: &History, parts: Parts<'_>) -> Result<(), Fa
 
 fn config(history: &History) -> Config {
     // The generator counts the day of the end.
-    Config::new(history.seed, history.end_ms, history.days + 1, history.subscribers)
+    let config = Config::new(history.seed, history.end_ms, history.days + 1, history.subscribers);
+    Config { campaigns_per_scheme: CAMPAIGNS_PER_SCHEME, ..config }
 }

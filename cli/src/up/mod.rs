@@ -12,13 +12,14 @@ mod snapshots;
 mod state;
 
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use cdr::NumberPlan;
 use count_calls::BatchReport;
 use indicatif::HumanCount;
@@ -88,6 +89,8 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let set = arguments.definitions.read()?;
     let folder = &arguments.folder;
+    let address = (Ipv4Addr::LOCALHOST, arguments.port).into();
+    check_port(address)?;
     let cannot = || format!("cannot write to the folder {}: choose another with --folder", folder.display());
     std::fs::create_dir_all(folder.join(RAW)).with_context(cannot).or_user()?;
     let mut stop = watch_for_stop();
@@ -99,10 +102,22 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .with_ports(Ports { dynamodb: arguments.dynamodb_port, kinesis: arguments.kinesis_port, s3: 0 });
     let local = LocalAws::start(config).await.or_user()?;
     let mut state = State::open(folder).or_user()?;
-    let tiles = DynamoTiles::new(local.dynamodb().or_internal()?, TILE_TABLE);
+    let dynamodb = local.dynamodb().or_internal()?;
+    if state.remembered.history.as_ref().is_some_and(|history| !history.is_done) {
+        // The first start was broken off, perhaps between two tiles of a call. Nothing else was ever counted.
+        let deleted = dynamodb.delete_table().table_name(TILE_TABLE).send().await;
+        let is_gone = |error: &aws_sdk_dynamodb::operation::delete_table::DeleteTableError| {
+            error.is_resource_not_found_exception()
+        };
+        if let Err(error) = deleted
+            && !error.as_service_error().is_some_and(is_gone)
+        {
+            return Err(error).context("the tiles of a start that was broken off cannot be deleted").or_internal();
+        }
+    }
+    let tiles = DynamoTiles::new(dynamodb, TILE_TABLE);
     tiles.create_table_if_missing().await.or_internal()?;
     let data = Objects::in_folder(folder);
-    let address = (Ipv4Addr::LOCALHOST, arguments.port).into();
     let service =
         Running::start(address, &set, tiles.clone(), data.clone(), Arc::new(clock::now_ms)).await.or_user()?;
 
@@ -120,6 +135,18 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Err(failure) => Err(failure),
     };
     system.end(lived).await
+}
+
+/// Says that a port is in use before anything is made. Whether it is free, listening on it says.
+fn check_port(address: SocketAddr) -> Outcome {
+    match TcpListener::bind(address) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            let port = address.port();
+            let why = anyhow!("port {port} is in use: stop what listens there, or choose another with --port");
+            Err(Failure::user(why))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Turns the first signal into a wish to stop, and the second into an end.
@@ -145,8 +172,8 @@ fn begin(state: &mut State, arguments: &Arguments) -> Result<Archived, Failure> 
     let is_first_start = state.is_first_start;
     if state.remembered.is_running {
         eprintln!(
-            "tollwatch: the last run did not come to its end: calls of its last half minute may be in the tiles and \
-             not in the archive"
+            "tollwatch: the last run did not come to its end: its last calls may be missing from the tiles, and those \
+             of its last half minute from the archive"
         );
     }
     state
@@ -177,6 +204,9 @@ fn begin(state: &mut State, arguments: &Arguments) -> Result<Archived, Failure> 
 async fn prepare(system: &mut System, snapshots: &Snapshots, folder: &Path) -> Outcome {
     let history = system.state.remembered.history.clone().filter(|history| !history.is_done);
     if let Some(history) = &history {
+        eprintln!(
+            "tollwatch: the first start makes {HISTORY_DAYS} days of calls, which takes a while; --no-history leaves them out"
+        );
         history::write(history, folder).await?;
         let generation = system.raise_generation()?;
         let parts = Parts {
