@@ -1,0 +1,91 @@
+//! The `tollwatch` command: one file a subcommand, and what they share.
+
+mod archive;
+mod batch;
+mod call_input;
+mod clock;
+mod defaults;
+mod demo;
+mod failure;
+mod features;
+mod generate;
+mod get;
+mod import;
+mod interrupt;
+mod locations;
+mod output;
+mod pipeline;
+mod progress;
+mod replay;
+mod serve;
+mod times;
+mod top;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Exact features of telephone calls: from call records, in minutes and over 90 days.
+#[derive(Parser)]
+#[command(name = "tollwatch", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The whole system on synthetic calls or your own, checked against a brute-force recount
+    Demo(demo::Arguments),
+    /// The whole system live on this machine, until Ctrl-C
+    Up(up::Arguments),
+    /// The features of a number, prefix or range, from a running service
+    Get(get::Arguments),
+    /// The entities that lead a feature, from the snapshot
+    Top(top::Arguments),
+    /// Synthetic call records with planted fraud, and the truth about them
+    Generate(generate::Arguments),
+    /// Files of calls into call records: Asterisk's Master.csv, JSON lines, Parquet
+    Import(import::Arguments),
+    /// Calls of a file onto a running stream
+    Replay(replay::Arguments),
+    /// One run of the batch job: calls in, a snapshot out
+    Batch(batch::Arguments),
+    /// The feature service over a table of tiles and a snapshot
+    Serve(serve::Arguments),
+    /// The definitions: list them, check a file
+    Features(features::Arguments),
+}
+
+/// Runs the command that the process was given.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let log = tracing_subscriber::EnvFilter::try_from_env("TOLLWATCH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::internal(error).report(),
+    };
+    let done = runtime.block_on(async {
+        match arguments.command {
+            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Up(arguments) => up::run(arguments).await,
+            Command::Get(arguments) => get::run(arguments).await,
+            Command::Top(arguments) => top::run(arguments).await,
+            Command::Generate(arguments) => generate::run(arguments).await,
+            Command::Import(arguments) => import::run(arguments).await,
+            Command::Replay(arguments) => replay::run(arguments).await,
+            Command::Batch(arguments) => batch::run(arguments).await,
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Features(arguments) => features::run(arguments).await,
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
