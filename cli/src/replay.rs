@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use ::features::{DAY_MS, HOUR_MS};
 use anyhow::{Context as _, anyhow};
 use aws_sdk_kinesis::Client as Kinesis;
-use aws_sdk_kinesis::error::DisplayErrorContext;
 use call_files::FileCall;
 use cdr::NumberPlan;
 use indicatif::HumanCount;
@@ -191,8 +190,8 @@ async fn check_stream(kinesis: &Kinesis, stream: &str) -> Outcome {
         Failure::user(if is_missing {
             anyhow!("there is no stream {stream}: check --stream and --endpoint-url")
         } else {
-            let detail = DisplayErrorContext(&error);
-            anyhow!("stream {stream} cannot be reached: {detail}; check --endpoint-url, or region and credentials")
+            let remedy = "check --endpoint-url, or region and credentials";
+            anyhow::Error::new(error).context(format!("stream {stream} cannot be reached ({remedy})"))
         })
     })
 }
