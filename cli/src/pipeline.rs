@@ -114,11 +114,6 @@ impl Consumer {
         let source = EventSource::new(KinesisSource::new(kinesis, &stream).await?, source)?;
         Ok(Self { running: source.start(now_ms, handler), totals })
     }
-
-    /// What all batches so far came to.
-    pub(crate) fn totals(&self) -> BatchReport {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 type Functions = Arc<StdMutex<HashMap<String, Arc<Mutex<CallCounter<DynamoTiles, ObjectQuarantine>>>>>>;

