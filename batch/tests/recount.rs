@@ -82,9 +82,8 @@ fn recount(feature: &str, calls: &[&CallRecord], days: u32) -> Value {
         }
         "answered_calls" => Value::Integer(talk.len() as i64),
         "answer_seizure_ratio" | "received_answer_ratio" => ratio(talk.len(), calls.len()),
-        "mean_talk_ms" if talk.is_empty() => Value::Missing,
+        "mean_talk_ms" | "stddev_talk_ms" if talk.is_empty() => Value::Missing,
         "mean_talk_ms" => Value::Number(talk.iter().sum::<i64>() as f64 / talk.len() as f64),
-        "stddev_talk_ms" if talk.is_empty() => Value::Missing,
         "stddev_talk_ms" => {
             let mean = talk.iter().sum::<i64>() as f64 / talk.len() as f64;
             let variance = talk.iter().map(|talk| (*talk as f64 - mean).powi(2)).sum::<f64>() / talk.len() as f64;

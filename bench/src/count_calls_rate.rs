@@ -64,7 +64,7 @@ async fn count(set: &Arc<FeatureSet>, events: &[String]) -> anyhow::Result<Batch
     let mut total = BatchReport::default();
     for event in events {
         let event: KinesisEvent = serde_json::from_str(event)?;
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(900);
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(15);
         let (response, report) = counter.handle(event, deadline).await?;
         anyhow::ensure!(response.batch_item_failures.is_empty(), "a record was left undone");
         total.merge(&report);

@@ -101,9 +101,16 @@ fn write_line(line: &mut String, plan: &NumberPlan, record: &Received) {
         Err(_) => {
             let arrived_at = cdr::format_time(record.arrived_at_ms);
             let bytes = STANDARD.encode(&record.bytes);
-            line.push_str(&format!(
-                "{{\"position\":\"{position}\",\"arrived_at\":\"{arrived_at}\",\"bytes\":\"{bytes}\"}}\n"
-            ));
+            let parts = [
+                "{\"position\":\"",
+                &position,
+                "\",\"arrived_at\":\"",
+                &arrived_at,
+                "\",\"bytes\":\"",
+                &bytes,
+                "\"}\n",
+            ];
+            line.push_str(&parts.concat());
         }
     }
 }

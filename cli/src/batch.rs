@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -129,10 +129,9 @@ impl Bars {
 /// Another id at every run: the time, and what tells apart processes that start at the same moment.
 fn run_id(now_ms: i64) -> Result<RunId, Failure> {
     // The keys of a hasher are random.
-    let mut hasher = RandomState::new().build_hasher();
-    std::process::id().hash(&mut hasher);
+    let random = RandomState::new().hash_one(std::process::id());
     let time = cdr::format_time(now_ms).replace(['-', ':', '.'], "");
-    format!("{time}-{:08x}", hasher.finish() as u32).parse().or_internal()
+    format!("{time}-{:08x}", random as u32).parse().or_internal()
 }
 
 /// What the user can mend, and what not.

@@ -139,6 +139,8 @@ enum Target {
 }
 
 impl Target {
+    // The arms are in the order of precedence.
+    #[allow(clippy::match_same_arms)]
     fn of(path: &Path, format: Option<OutputFormat>) -> Result<Self, Failure> {
         let shown = path.display();
         let location = Location::parse(&path.to_string_lossy()).or_user()?;

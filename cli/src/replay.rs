@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ::features::{DAY_MS, HOUR_MS};
 use anyhow::{Context as _, anyhow};
 use aws_sdk_kinesis::Client as Kinesis;
+use aws_sdk_kinesis::operation::describe_stream_summary::DescribeStreamSummaryError;
 use call_files::FileCall;
 use cdr::NumberPlan;
 use indicatif::HumanCount;
@@ -186,7 +187,8 @@ impl Calls {
 async fn check_stream(kinesis: &Kinesis, stream: &str) -> Outcome {
     let described = kinesis.describe_stream_summary().stream_name(stream).send().await;
     described.map(drop).map_err(|error| {
-        let is_missing = error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception());
+        let is_missing =
+            error.as_service_error().is_some_and(DescribeStreamSummaryError::is_resource_not_found_exception);
         Failure::user(if is_missing {
             anyhow!("there is no stream {stream}: check --stream and --endpoint-url")
         } else {

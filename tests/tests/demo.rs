@@ -16,7 +16,7 @@ fn number(facts: &Value, path: &str) -> u64 {
 
 #[test]
 fn nothing_differs_from_the_recount() {
-    let arguments = ["--subscribers", "60", "--days", "8", "--seed", "3", "--end", "2026-11-20T02:00:00Z"];
+    let arguments = ["--subscribers", "20", "--days", "2", "--seed", "3", "--end", "2026-11-20T02:00:00Z"];
     let (code, facts, errors) = demo(&arguments);
     assert_eq!(code, Some(0), "{errors}");
     for checked in ["/stream/checked", "/merged/checked", "/batch/checked"] {

@@ -94,7 +94,7 @@ pub(crate) fn from_files(path: &Path, plan: &NumberPlan, site: &str, zone: &str)
             match row {
                 Ok(row) => all.push(row.call),
                 Err(ReadError::Row(error)) => {
-                    *refused.entry(error.error.reason.as_str().to_owned()).or_default() += 1
+                    *refused.entry(error.error.reason.as_str().to_owned()).or_default() += 1;
                 }
                 Err(ReadError::File(error)) => return Err(Failure::user(error)),
             }

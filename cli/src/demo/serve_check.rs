@@ -208,12 +208,9 @@ fn compare(
     let mut served = Served::default();
     anyhow::ensure!(results.len() == entities.len(), "the service answered another number of entities");
     for (entity, result) in entities.iter().zip(results) {
-        let response = match &result.result {
-            Some(v1::EntityOutcome::Features(response)) => response,
-            _ => {
-                served.stream.differ(|| format!("{:?} {} was refused", entity.level, masked(&entity.key)));
-                continue;
-            }
+        let Some(v1::EntityOutcome::Features(response)) = &result.result else {
+            served.stream.differ(|| format!("{:?} {} was refused", entity.level, masked(&entity.key)));
+            continue;
         };
         // The features of one window are recounted together.
         let mut recounted: HashMap<(i64, i64, Window), HashMap<&'static str, Answer>> = HashMap::new();

@@ -199,7 +199,7 @@ pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
 fn literal(value: &SqlValue) -> Option<Expr> {
     match value {
         SqlValue::SingleQuotedString(text) => Some(Expr::Text(SmolStr::new(text))),
-        SqlValue::Number(digits, _) => digits.to_string().parse().ok().map(Expr::Integer),
+        SqlValue::Number(digits, _) => digits.parse().ok().map(Expr::Integer),
         SqlValue::Boolean(value) => Some(Expr::Boolean(*value)),
         _ => None,
     }

@@ -145,7 +145,7 @@ impl TileStore for DynamoTiles {
                 let units = done.consumed_capacity.and_then(|capacity| capacity.capacity_units).unwrap_or(0.0);
                 Ok(CasOutcome::Written { units })
             }
-            Err(error) => refusal(key, error),
+            Err(error) => refusal(key, &error),
         }
     }
 
@@ -180,14 +180,14 @@ impl TileStore for DynamoTiles {
     }
 }
 
-fn refusal(key: &TileKey, error: SdkError<UpdateItemError>) -> Result<CasOutcome, StoreError> {
+fn refusal(key: &TileKey, error: &SdkError<UpdateItemError>) -> Result<CasOutcome, StoreError> {
     if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() {
         let current = refused.item().filter(|item| !item.is_empty()).map(read_item).transpose()?;
         // A refused write is billed at the size of the item found; the answer does not say how much.
         let units = current.as_ref().map_or(1.0, |tile| crate::write_units(key, tile));
         return Ok(CasOutcome::Refused { current, units });
     }
-    Err(classify_read(&error))
+    Err(classify_read(error))
 }
 
 /// Throttling and silence can be retried; what the service understood and refused cannot.

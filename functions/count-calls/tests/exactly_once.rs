@@ -166,13 +166,13 @@ async fn deliver(
         assert!(turn < 10_000, "the shard makes no progress");
         let cut = cuts[turn % cuts.len()];
         let end = (at + 1 + usize::from(cut % 7)).min(calls.len());
-        let deadline = Instant::now() + Duration::from_secs(600);
+        let deadline = Instant::now() + Duration::from_mins(10);
         let (response, _) = function.handle(event(shard, at, &calls[at..end]), deadline).await.unwrap();
-        if cut % 5 == 0 {
+        if cut.is_multiple_of(5) {
             function = counter(store, quarantine);
         }
         // Some answers are lost, never two in a row: the batch comes again, cut differently.
-        if cut % 8 == 1 && turn % 2 == 0 {
+        if cut % 8 == 1 && turn.is_multiple_of(2) {
             continue;
         }
         at = match response.batch_item_failures.first() {
@@ -290,7 +290,7 @@ async fn a_hot_caller_is_counted_past_what_its_tile_remembers() {
     let store = faulty(Vec::new());
     let quarantine = FaultyQuarantine::default();
     let mut counter = counter(&store, &quarantine);
-    let deadline = Instant::now() + Duration::from_secs(600);
+    let deadline = Instant::now() + Duration::from_mins(10);
     let call = |n: usize| TestCall { id: 0, caller: 1, callee: (n % 90) as u8, minute: 0, talk_s: 1, garbage: false };
     let calls: Vec<_> = (0..6_000).map(call).collect();
     let mut whole = event(0, 0, &calls);
@@ -324,7 +324,7 @@ async fn too_late_and_too_early_are_judged_by_arrival() {
         let seconds = serde_json::from_value(serde_json::json!(arrived as f64 / 1_000.0)).unwrap();
         record.kinesis.approximate_arrival_timestamp = seconds;
     }
-    let deadline = Instant::now() + Duration::from_secs(600);
+    let deadline = Instant::now() + Duration::from_mins(10);
     let (_, report) = counter.handle(whole, deadline).await.unwrap();
     assert_eq!(report.quarantined, BTreeMap::from([("too_late", 1), ("from_future", 1)]));
     assert_eq!(report.counted, 1);
