@@ -3,9 +3,9 @@
 //! [`CallCounter::handle`] is what the Lambda, the local run and the tests call, with the same `KinesisEvent`.
 //! A batch is worked through in chunks, in the order of positions:
 //!
-//! 1. [`intake`]: records are parsed and judged; what can never count goes to quarantine.
-//! 2. [`caller_stage`]: caller tiles are written. They decide which calls are accepted.
-//! 3. [`derived_stage`]: all other tiles are written, from accepted calls before the first record whose caller
+//! 1. `intake`: records are parsed and judged; what can never count goes to quarantine.
+//! 2. `caller_stage`: caller tiles are written. They decide which calls are accepted.
+//! 3. `derived_stage`: all other tiles are written, from accepted calls before the first record whose caller
 //!    tile is not written or whose quarantine failed.
 //!
 //! The batch is reported failed from the first undone record. Nothing here reads the clock to decide about a
