@@ -338,6 +338,8 @@ fn definitions_are_listed_and_checked() {
     let bad = text.replace("[\"callee\"]", "[\"calle\"]");
     let place = format!("\nbad.toml:{}:10: party must be one of", line_of(&bad, "party = [\"calle\"]"));
     fs::write(folder.join("bad.toml"), bad).unwrap();
+    fs::create_dir(folder.join("lists")).unwrap();
+    fs::copy(root.join("lists/irsf.csv"), folder.join("lists/irsf.csv")).unwrap();
     refused(folder, "features validate bad.toml", &["bad.toml is refused:\n", &place]);
     fs::write(folder.join("words.toml"), "what is this\n").unwrap();
     refused(folder, "features validate words.toml", &["\nwords.toml:1:"]);
