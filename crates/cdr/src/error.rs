@@ -8,8 +8,8 @@ use std::fmt;
 pub enum Reason {
     /// Neither JSON nor protobuf that can be read to its end.
     Unparseable,
-    /// An aggregate of the Kinesis Producer Library where one record is expected.
-    AggregateUnsupported,
+    /// An aggregate of the Kinesis Producer Library that is broken, or that is where one call should be.
+    BadAggregate,
     /// The record is longer than [`crate::MAX_RECORD_BYTES`].
     TooLarge,
     /// A required field is absent, null or empty.
@@ -52,7 +52,7 @@ impl Reason {
     /// Every reason.
     pub const ALL: [Self; 20] = [
         Self::Unparseable,
-        Self::AggregateUnsupported,
+        Self::BadAggregate,
         Self::TooLarge,
         Self::MissingField,
         Self::DuplicateField,
@@ -77,7 +77,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unparseable => "unparseable",
-            Self::AggregateUnsupported => "aggregate_unsupported",
+            Self::BadAggregate => "bad_aggregate",
             Self::TooLarge => "too_large",
             Self::MissingField => "missing_field",
             Self::DuplicateField => "duplicate_field",

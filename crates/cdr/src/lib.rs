@@ -3,9 +3,10 @@
 //! This crate knows no AWS, no async, no clock and no file system. A record comes in as bytes and leaves as a
 //! [`CallRecord`] whose numbers are normalised once, at the edge, or as a [`RecordError`] with a stable reason.
 //!
-//! [`parse()`] reads a record of the stream. Other formats fill a [`RawRecord`] and have it validated, so that
-//! every record is judged in one place.
+//! [`parse()`] reads a record of the stream, and [`deaggregate`] takes apart a record that holds many. Other
+//! formats fill a [`RawRecord`] and have it validated, so that every record is judged in one place.
 
+mod aggregate;
 mod error;
 mod json;
 mod limits;
@@ -19,11 +20,12 @@ mod time;
 mod validate;
 mod wire;
 
+pub use aggregate::{AggregateError, aggregate, deaggregate, is_aggregate};
 pub use error::{Reason, RecordError};
 pub use json::parse_json;
 pub use limits::{
-    MAX_CALL_ID_BYTES, MAX_COST_MICROS, MAX_DURATION_MS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, TIME_FROM_MS,
-    TIME_UNTIL_MS,
+    MAX_AGGREGATE_BYTES, MAX_CALL_ID_BYTES, MAX_COST_MICROS, MAX_DURATION_MS, MAX_RECORD_BYTES, MAX_TEXT_BYTES,
+    MAX_USER_RECORDS, TIME_FROM_MS, TIME_UNTIL_MS,
 };
 pub use number::{Number, NumberKind};
 pub use number_plan::{NumberError, NumberPlan, UnknownRegion};

@@ -3,6 +3,15 @@
 /// The longest record that is looked at, in bytes: what Kinesis takes as one record by default.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 
+/// The longest aggregate that is taken apart, in bytes: the most that Kinesis takes as one record, where a stream
+/// is set to it. What comes out of it is bound by [`MAX_RECORD_BYTES`] one by one.
+pub const MAX_AGGREGATE_BYTES: usize = 10 * 1024 * 1024;
+
+/// The most user records of an aggregate: 262,144, one for each 40 bytes of [`MAX_AGGREGATE_BYTES`]. A call between
+/// two E.164 numbers takes at least 47 there; a user record without a payload takes 6, and a record of the stream
+/// full of those would be 1.7 million refusals to write down.
+pub const MAX_USER_RECORDS: usize = MAX_AGGREGATE_BYTES / 40;
+
 /// The longest `call_id`, in bytes: it is kept, hashed, in every caller tile and, whole, in the archive.
 pub const MAX_CALL_ID_BYTES: usize = 128;
 

@@ -1,7 +1,7 @@
 //! A record of the stream: which format it is in, and what it says.
 
 use crate::limits::MAX_RECORD_BYTES;
-use crate::{CallRecord, NumberPlan, Reason, RecordError, parse_json, parse_protobuf};
+use crate::{CallRecord, NumberPlan, Reason, RecordError, is_aggregate, parse_json, parse_protobuf};
 
 /// A call record that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,14 @@ pub struct Parsed {
 
 /// Reads a record of the stream: a first byte `{` means JSON, anything else the protobuf message
 /// `tollwatch.v1.CallRecord`. What comes out depends on the bytes and the number plan alone.
+///
+/// An aggregate is refused: [`crate::deaggregate`] comes first, so that one found here is inside another.
 pub fn parse(plan: &NumberPlan, bytes: &[u8]) -> Result<Parsed, RecordError> {
+    // Before the size, of which an aggregate may have more.
+    if is_aggregate(bytes) {
+        let rule = "is a KPL aggregate where one call should be: wants aggregates of call records, not of aggregates";
+        return Err(RecordError::of_record(Reason::BadAggregate, bytes.len(), rule));
+    }
     if bytes.len() > MAX_RECORD_BYTES {
         let rule = "is too large: wants at most 1 MiB";
         return Err(RecordError::of_record(Reason::TooLarge, bytes.len(), rule));
@@ -26,13 +33,5 @@ pub fn parse(plan: &NumberPlan, bytes: &[u8]) -> Result<Parsed, RecordError> {
     if bytes[0] == b'{' {
         return parse_json(plan, bytes);
     }
-    if bytes.starts_with(&AGGREGATE_MAGIC) {
-        let rule = "is an aggregate of the Kinesis Producer Library: wants one call a record, aggregation off";
-        return Err(RecordError::of_record(Reason::AggregateUnsupported, bytes.len(), rule));
-    }
     parse_protobuf(plan, bytes)
 }
-
-/// How the Kinesis Producer Library begins an aggregate. Read as protobuf it would open a group (wire type 3),
-/// which no field of ours is.
-const AGGREGATE_MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];

@@ -26,6 +26,11 @@ impl<'a> WireReader<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// Byte of the message up to which it was read.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
     /// The number and value of the next field; `None` at the end of the message.
     pub fn next_field(&mut self) -> Result<Option<(u32, WireValue<'a>)>, Malformed> {
         if self.at == self.bytes.len() {

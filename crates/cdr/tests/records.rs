@@ -137,7 +137,7 @@ fn records_of_no_known_kind_have_their_reasons() {
     let reason = |bytes: &[u8]| parse(&PLAN, bytes).unwrap_err().reason;
     assert_eq!(reason(b""), Reason::Unparseable);
     assert_eq!(reason(b"hello there"), Reason::Unparseable);
-    assert_eq!(reason(&[0xF3, 0x89, 0x9A, 0xC2, 0x0A, 0x01]), Reason::AggregateUnsupported);
+    assert_eq!(reason(&[0xF3, 0x89, 0x9A, 0xC2, 0x0A, 0x01]), Reason::BadAggregate);
     assert_eq!(reason(&vec![b'{'; 1024 * 1024 + 1]), Reason::TooLarge);
     // A field number of 0, a truncated length, an end of no group, a group that does not end.
     for bytes in [&[0x00, 0x01][..], &[0x0A, 0x05, b'a'], &[0x7C], &[0x7B, 0x08, 0x01], &[0x80; 11]] {
