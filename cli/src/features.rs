@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ::features::{Feature, FeatureSet};
 use serde_json::{Value, json};
 
-use crate::defaults::{FeatureFile, read_features};
+use crate::defaults::FeatureFile;
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::output::print;
 
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::List { definitions, json: false } => print(&as_table(&*definitions.read()?)),
         Command::List { definitions, json: true } => print(&as_json(&*definitions.read()?)?),
         Command::Validate { file } => {
-            let set = read_features(file.as_deref())?;
+            let set = definition_file::read(file.as_deref()).or_user()?;
             print(&format!("ok: {} features, version {}\n", set.features().len(), set.version()))
         }
     }

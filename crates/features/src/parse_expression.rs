@@ -189,9 +189,9 @@ impl Typing<'_> {
 /// ", did you mean X?" where a known name is near, else a list of the first few.
 pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
     let name = name.to_ascii_lowercase();
-    let best = known.iter().min_by_key(|candidate| edit_distance(&name, candidate));
+    let best = known.iter().min_by_key(|candidate| strsim::levenshtein(&name, candidate));
     match best {
-        Some(best) if edit_distance(&name, best) <= 3 => format!(", did you mean {best}?"),
+        Some(best) if strsim::levenshtein(&name, best) <= 3 => format!(", did you mean {best}?"),
         _ => format!("; there are {}", known.join(", ")),
     }
 }
@@ -238,21 +238,6 @@ const fn article(found: Type) -> &'static str {
         Type::Integer => "an integer",
         Type::Boolean => "a condition",
     }
-}
-
-/// Levenshtein's distance.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! The Lambda: configuration, clients, run.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
 use aws_lambda_events::kinesis::KinesisEvent;
 use count_calls::{CallCounter, Configuration, ObjectQuarantine};
-use features::FeatureSet;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use objects::{Location, Objects};
 use tiles::DynamoTiles;
@@ -17,7 +16,7 @@ use tokio::time::Instant;
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let configuration = Configuration::read(|name| std::env::var(name).ok())?;
-    let set = Arc::new(read_features(configuration.features_file.as_deref())?);
+    let set = Arc::new(definition_file::read(configuration.features_file.as_deref().map(Path::new))?);
     let plan = Arc::new(cdr::NumberPlan::new(&set.settings().default_region)?);
 
     let sdk = aws_account::sdk_config().await;
@@ -33,14 +32,6 @@ async fn main() -> Result<(), Error> {
         Ok::<_, Error>(response)
     }))
     .await
-}
-
-fn read_features(file: Option<&str>) -> anyhow::Result<FeatureSet> {
-    let Some(file) = file else { return Ok(FeatureSet::default_set()?) };
-    let text = std::fs::read_to_string(file).with_context(|| format!("feature definitions {file}"))?;
-    let folder = std::path::Path::new(file).parent().map(std::path::Path::to_path_buf).unwrap_or_default();
-    FeatureSet::parse(&text, |list| std::fs::read_to_string(folder.join(list)).map_err(|error| error.to_string()))
-        .with_context(|| format!("feature definitions {file}"))
 }
 
 /// Lambda names the end of an invocation in milliseconds since 1970 UTC.

@@ -17,7 +17,7 @@ pub mod stores;
 
 mod degradation;
 mod legacy;
-mod response;
+pub mod response;
 mod router;
 mod service;
 

@@ -96,14 +96,16 @@ fn feature_value(catalog: &Catalog, served: &Served) -> v1::FeatureValue {
     value
 }
 
-const fn party(party: Party) -> v1::Party {
+/// A party as requests and answers name it.
+pub const fn party(party: Party) -> v1::Party {
     match party {
         Party::Caller => v1::Party::PARTY_CALLER,
         Party::Callee => v1::Party::PARTY_CALLEE,
     }
 }
 
-const fn level(level: Level) -> v1::Level {
+/// A level as requests and answers name it.
+pub const fn level(level: Level) -> v1::Level {
     match level {
         Level::Phone => v1::Level::LEVEL_PHONE,
         Level::Prefix => v1::Level::LEVEL_PREFIX,
