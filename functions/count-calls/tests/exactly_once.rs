@@ -79,7 +79,12 @@ impl Quarantine for &FaultyQuarantine {
     }
 }
 
-static SET: LazyLock<Arc<FeatureSet>> = LazyLock::new(|| Arc::new(FeatureSet::default_set().unwrap()));
+/// The default set, with tiles of callee prefixes too.
+static SET: LazyLock<Arc<FeatureSet>> = LazyLock::new(|| {
+    let text =
+        include_str!("../../../features.toml").replace("callee = [\"phone\"]", "callee = [\"phone\", \"prefix\"]");
+    Arc::new(FeatureSet::parse(&text, |_| Ok(include_str!("../../../lists/irsf.csv").to_owned())).unwrap())
+});
 static PLAN: LazyLock<Arc<NumberPlan>> = LazyLock::new(|| Arc::new(NumberPlan::new("US").unwrap()));
 
 fn counter<'a>(

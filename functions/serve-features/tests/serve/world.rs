@@ -74,7 +74,7 @@ pub struct World {
 impl World {
     pub fn new(calls: Vec<CallRecord>, now_ms: i64) -> Self {
         Self {
-            set: Arc::new(FeatureSet::default_set().unwrap()),
+            set: Arc::new(with_callee_prefixes()),
             calls,
             snapshot: None,
             late: BTreeSet::new(),
@@ -335,4 +335,11 @@ pub fn history(until_ms: i64) -> Vec<CallRecord> {
         calls.push(call(CALLER, &callee, until_ms - 1 - second * 13_000, Some(3_000)));
     }
     calls
+}
+
+/// The default set, with tiles of callee prefixes too.
+fn with_callee_prefixes() -> FeatureSet {
+    let text =
+        include_str!("../../../../features.toml").replace("callee = [\"phone\"]", "callee = [\"phone\", \"prefix\"]");
+    FeatureSet::parse(&text, |_| Ok(include_str!("../../../../lists/irsf.csv").to_owned())).unwrap()
 }
