@@ -50,14 +50,22 @@ pub(crate) struct Material {
 pub(crate) fn generate(config: &Config, folder: &Path) -> Result<Material, Failure> {
     let generator = Generator::new(config.clone()).or_user()?;
     let bar = progress::bar("generate calls", generator.days().into(), "days");
-    cdr_generator::write_files(&generator, folder, Format::Parquet, |_| bar.inc(1)).or_user()?;
+    // The files on one core, what the recount must know on the other.
+    let (written, calls) = std::thread::scope(|threads| {
+        let calls = threads.spawn(|| {
+            let mut strings = Strings::new();
+            let calls = generator.calls(i64::MIN, i64::MAX);
+            calls.map(|call| truth(&mut strings, &Seen::of_generated(&call))).collect::<Vec<_>>()
+        });
+        let written = cdr_generator::write_files(&generator, folder, Format::Parquet, |_| bar.inc(1));
+        (written, calls.join())
+    });
     bar.finish_and_clear();
+    written.or_user()?;
+    let calls = calls.map_err(|_| anyhow!("the generator broke")).or_internal()?;
     let end_ms = config.end_ms;
     let as_of = UtcDay::of_ms(end_ms - 1).plus(-1);
 
-    let mut strings = Strings::new();
-    let calls =
-        generator.calls(i64::MIN, i64::MAX).map(|call| truth(&mut strings, &Seen::of_generated(&call))).collect();
     let mut arrivals = generator.arrivals(as_of.start_ms(), end_ms);
     let mut records = Vec::new();
     for arrival in arrivals.by_ref() {

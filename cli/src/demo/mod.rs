@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
 
     let mut report = DemoReport::default();
     let plan = NumberPlan::new(&set.settings().default_region).or_internal()?;
-    let material = report.time(Step::Generate, || match &arguments.from {
+    let mut material = report.time(Step::Generate, || match &arguments.from {
         Some(path) => material::from_files(path, &plan, &arguments.site, &arguments.zone),
         None => {
             let end_ms = arguments.end.unwrap_or_else(|| two_in_the_morning(clock::now_ms()));
@@ -95,14 +95,20 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     })?;
     report.describe(&material);
 
+    // The recount is made ready while the batch job and the stream run.
+    let calls = std::mem::take(&mut material.calls);
+    let started = Instant::now();
+    let truth = tokio::task::spawn_blocking(move || {
+        let truth = Arc::new(Recount::new(calls, include_str!("../../../lists/irsf.csv")));
+        (truth, started.elapsed())
+    });
+
     let data = Objects::in_folder(folder.join("data"));
     run_batch(&material, &set, &data, &mut report).await?;
     let stream = stream_calls(&material, &set, &folder, &mut report).await?;
 
-    let truth = report.time(Step::Recount, || {
-        let irsf = include_str!("../../../lists/irsf.csv");
-        Ok::<_, Failure>(Arc::new(Recount::new(material.calls.clone(), irsf)))
-    })?;
+    let (truth, took) = truth.await.context("the recount broke").or_internal()?;
+    report.took(Step::Recount, took);
     let snapshot = Snapshot::open(data.clone(), Arc::clone(&set)).await.or_internal()?;
     let snapshot = snapshot.context("the batch job published nothing").or_internal()?;
     report.rows(snapshot.manifest());

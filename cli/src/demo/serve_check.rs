@@ -10,6 +10,7 @@ use cdr_generator::Role;
 use futures::{StreamExt as _, TryStreamExt as _};
 use oracle::{Answer, Denominator, Recount};
 use proto::v1;
+use serve_features::response;
 
 use crate::demo::compare::{Tally, masked, oracle_level, oracle_party};
 use crate::demo::material::Material;
@@ -91,7 +92,7 @@ pub(crate) async fn time_lookups(url: &str, truth: &Recount, material: &Material
     for entity in callers.iter().step_by(every).take(TIMED_LOOKUPS) {
         let request = v1::GetFeaturesRequest {
             number: entity.key.to_string(),
-            party: party_of(entity.party).into(),
+            party: response::party(entity.party).into(),
             ..Default::default()
         };
         let started = Instant::now();
@@ -176,8 +177,8 @@ async fn ask(client: &Client, entities: &[Asked]) -> anyhow::Result<Vec<v1::Enti
                     Level::Phone => entity.key.to_string(),
                     level => format!("{}:{}", level.as_str(), entity.key),
                 },
-                party: party_of(entity.party).into(),
-                level: level_of(entity.level).into(),
+                party: response::party(entity.party).into(),
+                level: response::level(entity.level).into(),
                 ..Default::default()
             })
             .collect(),
@@ -251,20 +252,5 @@ fn value_of(value: &v1::FeatureValue) -> Value {
         Some(v1::Value::Integer(integer)) => Value::Integer(integer),
         Some(v1::Value::Number(number)) => Value::Number(number),
         None => Value::Missing,
-    }
-}
-
-const fn party_of(party: Party) -> v1::Party {
-    match party {
-        Party::Caller => v1::Party::PARTY_CALLER,
-        Party::Callee => v1::Party::PARTY_CALLEE,
-    }
-}
-
-const fn level_of(level: Level) -> v1::Level {
-    match level {
-        Level::Phone => v1::Level::LEVEL_PHONE,
-        Level::Prefix => v1::Level::LEVEL_PREFIX,
-        Level::Range => v1::Level::LEVEL_RANGE,
     }
 }
