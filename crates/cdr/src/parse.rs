@@ -1,7 +1,10 @@
 //! A record of the stream: which format it is in, and what it says.
 
 use crate::limits::MAX_RECORD_BYTES;
-use crate::{CallRecord, NumberPlan, Reason, RecordError, is_aggregate, parse_json, parse_protobuf};
+use crate::{
+    AggregateError, CallRecord, NumberPlan, Reason, RecordError, deaggregate, is_aggregate, parse_json,
+    parse_protobuf,
+};
 
 /// A call record that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +18,15 @@ pub struct Parsed {
 /// Reads a record of the stream: a first byte `{` means JSON, anything else the protobuf message
 /// `tollwatch.v1.CallRecord`. What comes out depends on the bytes and the number plan alone.
 ///
-/// An aggregate is refused: [`crate::deaggregate`] comes first, so that one found here is inside another.
+/// An aggregate is refused, with what is wrong with it: [`crate::deaggregate`] comes first.
 pub fn parse(plan: &NumberPlan, bytes: &[u8]) -> Result<Parsed, RecordError> {
     // Before the size, of which an aggregate may have more.
     if is_aggregate(bytes) {
-        let rule = "is a KPL aggregate where one call should be: wants aggregates of call records, not of aggregates";
-        return Err(RecordError::of_record(Reason::BadAggregate, bytes.len(), rule));
+        // What is whole here was found inside another.
+        return Err(match deaggregate(bytes) {
+            Err(broken) => broken.to_record_error(bytes.len()),
+            Ok(_) => AggregateError::Nested { at: 0 }.to_record_error(bytes.len()),
+        });
     }
     if bytes.len() > MAX_RECORD_BYTES {
         let rule = "is too large: wants at most 1 MiB";

@@ -30,7 +30,7 @@ pub use expression::{ArithmeticOp, CompareOp, Datum, Expr, Field, Row, Type};
 pub use feature::{Aggregate, Feature, Formula};
 pub use feature_set::{FeatureSet, Lists, Settings, SlotMask};
 pub use observer::{Observation, Observed, Observer};
-pub use sketch::{SKETCH_REGISTERS, SPARSE_MAX, Sketch, hash_text};
+pub use sketch::{SKETCH_REGISTERS, SPARSE_MAX, Sketch, hash_parts, hash_text};
 pub use slot::{Slot, SlotInput, SlotKind, SlotState};
 pub use state::State;
 pub use value::{Answer, Denominator, Value};

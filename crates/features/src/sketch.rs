@@ -22,7 +22,14 @@ const DENSE_BYTES: usize = SKETCH_REGISTERS * 6 / 8;
 
 /// The hash that a sketch keeps of a value.
 pub fn hash_text(text: &str) -> u64 {
-    let digest = Md5::digest(text.as_bytes());
+    hash_parts(&[text.as_bytes()])
+}
+
+/// The same hash, of bytes that stand in several places.
+pub fn hash_parts(parts: &[&[u8]]) -> u64 {
+    let mut hasher = Md5::new();
+    parts.iter().for_each(|part| hasher.update(part));
+    let digest = hasher.finalize();
     u64::from_be_bytes(std::array::from_fn(|i| digest[i]))
 }
 

@@ -2,6 +2,7 @@
 
 use features::{Observation, Slot, SlotMask, State};
 
+use crate::sabotage::{Sabotage, is_on};
 use crate::{StoreError, StoredTile, TileVersion};
 
 /// Calls that one caller tile remembers. A call takes 16 bytes of an item that DynamoDB limits to 400 KB, and
@@ -88,7 +89,9 @@ impl CallerTile {
 
     /// What is to become of the call with this mark. Changes nothing.
     pub fn classify(&self, mark: CallMark) -> Verdict {
-        match self.marks.iter().find(|seen| seen.call == mark.call) {
+        let forgotten = if is_on(Sabotage::CallerRemembersOne) { self.marks.len().saturating_sub(1) } else { 0 };
+        match self.marks[forgotten..].iter().find(|seen| seen.call == mark.call) {
+            Some(_) if is_on(Sabotage::DeliveryForgotten) => Verdict::Duplicate,
             Some(seen) if seen.delivery == mark.delivery => Verdict::CountedBefore,
             Some(_) => Verdict::Duplicate,
             None if self.marks.len() >= CALLS_PER_TILE_MAX => Verdict::Overflow,

@@ -2,6 +2,7 @@
 
 use features::{Observation, Slot, SlotMask, State};
 
+use crate::sabotage::{Sabotage, is_on};
 use crate::{Position, StoreError, StoredTile, TileVersion};
 
 /// The state of all records of one shard up to a position.
@@ -41,7 +42,8 @@ impl DerivedTile {
     /// Whether the record at `position` is in it: what is at or below the last one applied has been applied,
     /// what is above has not.
     pub fn has(&self, position: Position) -> bool {
-        self.applied.is_some_and(|applied| position <= applied)
+        let has = |applied| position < applied || position == applied && !is_on(Sabotage::AppliedIsExclusive);
+        self.applied.is_some_and(has)
     }
 
     /// Applies an accepted record unless it was applied before; says whether it changed. Records of one shard

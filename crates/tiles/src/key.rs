@@ -43,10 +43,15 @@ pub fn partition_key(version: &str, entity: &Entity) -> String {
     format!("{version}#{entity}")
 }
 
-/// The partition that remembers a call of an anonymous caller. Such calls share no entity, but each still has
-/// to count once: they are spread over 256 ledgers by the hash of the call id, so that no key gets hot.
-pub fn ledger_key(version: &str, call_hash: u64) -> String {
-    format!("{version}#caller:phone:anonymous/{:02x}", call_hash >> 56)
+/// Which ledger remembers a call of an anonymous caller. Such calls share no entity, but each still has to count
+/// once: they are spread over 256 ledgers by the hash of the call id, so that no key gets hot.
+pub const fn ledger_of(call_hash: u64) -> u64 {
+    call_hash >> 56
+}
+
+/// The partition of a ledger.
+pub fn ledger_key(version: &str, ledger: u64) -> String {
+    format!("{version}#caller:phone:anonymous/{ledger:02x}")
 }
 
 /// Partition and sort key of one tile.

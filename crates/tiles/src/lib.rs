@@ -21,11 +21,13 @@ mod position;
 mod read;
 mod store;
 
+pub mod sabotage;
+
 pub use caller_tile::{CALLS_PER_TILE_MAX, CallMark, CallerTile, Verdict};
 pub use contract::check_store;
 pub use derived_tile::DerivedTile;
 pub use dynamodb::{DynamoTiles, TableSetupError};
-pub use key::{Granularity, TileKey, ledger_key, partition_key};
+pub use key::{Granularity, TileKey, ledger_key, ledger_of, partition_key};
 pub use memory::MemoryTiles;
 pub use position::{Position, ShardKey};
 pub use read::{Interval, ReadError, WindowState, read_states};

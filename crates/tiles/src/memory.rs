@@ -19,6 +19,16 @@ impl MemoryTiles {
         self.lock().iter().map(|(key, tile)| (key.clone(), tile.clone())).collect()
     }
 
+    /// The tile with this key.
+    pub fn get(&self, key: &TileKey) -> Option<StoredTile> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Forgets a tile, as DynamoDB does when it has expired.
+    pub fn remove(&self, key: &TileKey) {
+        self.lock().remove(key);
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TileKey, StoredTile>> {
         // No invariant spans two tiles: what a panicking thread left is still a store.
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner)

@@ -38,6 +38,13 @@ impl Position {
         Some(Self(bytes))
     }
 
+    /// The place of a record inside the aggregate at this place.
+    #[must_use]
+    pub fn with_sub_sequence(mut self, sub_sequence: u32) -> Self {
+        self.0[SEQUENCE_BYTES..].copy_from_slice(&sub_sequence.to_be_bytes());
+        self
+    }
+
     /// The stored form.
     pub const fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use features::{Entity, Level, Party, SlotMask};
-use futures::StreamExt as _;
+use tiles::sabotage::{Sabotage, is_on};
 use tiles::{CallMark, CallerTile, StoreError, StoredTile, TileKey, TileStore, TileVersion, Verdict};
 use tokio::time::Instant;
 
 use crate::counter::{Call, Frame};
-use crate::limits::REQUESTS_IN_FLIGHT;
 use crate::tile_cache::TileCache;
-use crate::write::{Cost, Pending, WriteFailure, settle};
+use crate::write::{Cost, Pending, Settled, WriteFailure, settle_all};
 
 /// The calls of one caller tile, as places in the chunk, ascending.
 struct Group {
@@ -34,31 +33,29 @@ pub(crate) async fn write_caller_tiles<S: TileStore>(
     cache: &mut TileCache<CallerTile>,
     deadline: Instant,
 ) -> CallerStage {
-    let groups = group(frame, calls);
-    let mut cached: Vec<_> = groups.iter().map(|group| cache.take(&group.key)).collect();
-    let tasks: Vec<_> = groups
+    let tiles = group(frame, calls)
         .into_iter()
-        .zip(cached.drain(..))
-        .map(|(group, base)| async move {
-            let mut pending = PendingCaller::new(frame, calls, &group, base);
-            let mut cost = Cost::default();
-            let settled = settle(frame.store, &group.key, &mut pending, deadline, &mut cost).await;
-            let PendingCaller { verdicts, tile, .. } = pending;
-            (settled, cost, verdicts, tile, group)
+        .map(|group| {
+            let base = cache.take(&group.key).unwrap_or_else(|| CallerTile::empty(frame.set.slots(Party::Caller)));
+            (group.key.clone(), PendingCaller::new(frame, calls, group, base))
         })
         .collect();
     let mut stage = CallerStage { verdicts: vec![None; calls.len()], cost: Cost::default(), failures: Vec::new() };
-    let mut done = futures::stream::iter(tasks).buffer_unordered(REQUESTS_IN_FLIGHT);
-    while let Some((settled, cost, verdicts, tile, group)) = done.next().await {
+    for Settled { key, pending, outcome, cost } in settle_all(frame.store, tiles, deadline).await {
         stage.cost.add(cost);
-        match settled {
+        match outcome {
             Ok(()) => {
-                for (place, verdict) in group.calls.iter().zip(verdicts) {
+                for (place, verdict) in pending.group.calls.iter().zip(pending.verdicts) {
                     stage.verdicts[*place] = Some(verdict);
                 }
-                cache.put(group.key, tile);
+                cache.put(key, pending.tile);
             }
-            Err(failure) => stage.failures.push(failure),
+            Err(failure) => {
+                if is_on(Sabotage::CacheTrustedAfterFailure) {
+                    cache.put(key, pending.tile);
+                }
+                stage.failures.push(failure);
+            }
         }
     }
     stage
@@ -66,22 +63,24 @@ pub(crate) async fn write_caller_tiles<S: TileStore>(
 
 /// Groups in the order of their first call, so that what is done when time runs out is the head of the chunk.
 fn group<S>(frame: &Frame<'_, S>, calls: &[Call]) -> Vec<Group> {
-    let mut places: HashMap<TileKey, usize> = HashMap::new();
+    // By number, ledger and minute: the key as it is stored is made once a tile, not once a call.
+    let mut places: HashMap<(Option<&str>, u64, i64), usize> = HashMap::with_capacity(calls.len());
     let mut groups: Vec<Group> = Vec::new();
     let phone_mask = frame.mask(Party::Caller, Level::Phone);
     for (place, call) in calls.iter().enumerate() {
         let start_ms = call.record.start_minute() * features::MINUTE_MS;
         let key = Level::Phone.key(&call.record.caller, frame.range_digits());
-        // Calls of anonymous callers share no entity: their tile remembers them and says nothing.
-        let (partition, mask) = match key {
-            Some(key) => {
-                let entity = Entity::new(Party::Caller, Level::Phone, key);
-                (tiles::partition_key(frame.set.version(), &entity), phone_mask)
-            }
-            None => (tiles::ledger_key(frame.set.version(), call.mark.call), SlotMask::default()),
-        };
-        let key = TileKey::caller(&partition, start_ms);
-        let at = *places.entry(key.clone()).or_insert_with(|| {
+        let ledger = if key.is_some() { 0 } else { tiles::ledger_of(call.mark.call) };
+        let at = *places.entry((key, ledger, start_ms)).or_insert_with(|| {
+            // Calls of anonymous callers share no entity: their tile remembers them and says nothing.
+            let (partition, mask) = match key {
+                Some(key) => {
+                    let entity = Entity::new(Party::Caller, Level::Phone, key);
+                    (tiles::partition_key(frame.set.version(), &entity), phone_mask)
+                }
+                None => (tiles::ledger_key(frame.set.version(), ledger), SlotMask::default()),
+            };
+            let key = TileKey::caller(&partition, start_ms);
             let expires_at_s = frame.life.caller_expiry_s(start_ms + features::MINUTE_MS);
             groups.push(Group { key, expires_at_s, mask, calls: Vec::new() });
             groups.len() - 1
@@ -95,38 +94,27 @@ fn group<S>(frame: &Frame<'_, S>, calls: &[Call]) -> Vec<Group> {
 struct PendingCaller<'a, S> {
     frame: &'a Frame<'a, S>,
     calls: &'a [Call],
-    places: Vec<usize>,
-    mask: SlotMask,
-    expires_at_s: i64,
+    group: Group,
     expected: Option<TileVersion>,
     tile: CallerTile,
     verdicts: Vec<Verdict>,
 }
 
 impl<'a, S> PendingCaller<'a, S> {
-    fn new(frame: &'a Frame<'a, S>, calls: &'a [Call], group: &Group, base: Option<CallerTile>) -> Self {
-        let base = base.unwrap_or_else(|| CallerTile::empty(frame.set.slots(Party::Caller)));
-        let mut pending = Self {
-            frame,
-            calls,
-            places: group.calls.clone(),
-            mask: group.mask,
-            expires_at_s: group.expires_at_s,
-            expected: None,
-            tile: base.clone(),
-            verdicts: Vec::new(),
-        };
-        pending.admit_into(base);
+    fn new(frame: &'a Frame<'a, S>, calls: &'a [Call], group: Group, base: CallerTile) -> Self {
+        let verdicts = Vec::with_capacity(group.calls.len());
+        let mut pending = Self { frame, calls, group, expected: None, tile: base, verdicts };
+        pending.admit();
         pending
     }
 
-    fn admit_into(&mut self, base: CallerTile) {
-        self.expected = base.expected();
-        self.tile = base;
+    fn admit(&mut self) {
+        self.expected = self.tile.expected();
         self.verdicts.clear();
-        for place in &self.places {
+        for place in &self.group.calls {
             let call = &self.calls[*place];
-            self.verdicts.push(self.tile.admit(call.mark, &self.frame.observation(call, Party::Caller), self.mask));
+            let observation = self.frame.observation(call, Party::Caller);
+            self.verdicts.push(self.tile.admit(call.mark, &observation, self.group.mask));
         }
     }
 }
@@ -134,16 +122,16 @@ impl<'a, S> PendingCaller<'a, S> {
 impl<S> Pending for PendingCaller<'_, S> {
     fn rebase(&mut self, current: Option<&StoredTile>) -> Result<(), StoreError> {
         let slots = self.frame.set.slots(Party::Caller);
-        let base = match current {
+        self.tile = match current {
             Some(stored) => CallerTile::from_stored(stored, slots)?,
             None => CallerTile::empty(slots),
         };
-        self.admit_into(base);
+        self.admit();
         Ok(())
     }
 
     fn next(&self) -> Option<(Option<TileVersion>, StoredTile)> {
-        self.verdicts.contains(&Verdict::New).then(|| (self.expected, self.tile.to_stored(self.expires_at_s)))
+        self.verdicts.contains(&Verdict::New).then(|| (self.expected, self.tile.to_stored(self.group.expires_at_s)))
     }
 }
 
@@ -151,6 +139,6 @@ impl<S> Pending for PendingCaller<'_, S> {
 pub(crate) fn mark(shard: &tiles::ShardKey, position: tiles::Position, call_id: &str) -> CallMark {
     CallMark {
         call: features::hash_text(call_id),
-        delivery: features::hash_text(&format!("{}#{position}", shard.as_str())),
+        delivery: features::hash_parts(&[shard.as_str().as_bytes(), position.as_bytes()]),
     }
 }

@@ -12,6 +12,8 @@ pub struct Configuration {
     pub tile_table: String,
     /// `QUARANTINE`: where records go that can never count, such as `s3://bucket`.
     pub quarantine: String,
+    /// `QUARANTINE_QUEUE_URL`: the SQS queue that is told of each of them; `None` for none.
+    pub quarantine_queue_url: Option<String>,
     /// `FEATURES_FILE`: the definitions in the function's zip; `None` for the default set.
     pub features_file: Option<String>,
     /// `STREAM_GENERATION` (default 1), `ALLOWED_LATENESS_HOURS` (24), `STREAM_RETENTION_HOURS` (24).
@@ -37,6 +39,14 @@ impl Configuration {
                 rule: "must be a whole number, at least 1 and no more than a stream or a window allows",
             }),
         };
+        let url = |name: &'static str| match variable(name) {
+            Some(text) if !text.starts_with("https://") && !text.starts_with("http://") => {
+                let rule = "must be the URL of a queue, such as https://sqs.us-east-1.amazonaws.com/111122223333/NAME; \
+                            leave it out for none";
+                Err(ConfigurationError { name, rule })
+            }
+            text => Ok(text),
+        };
         // Kinesis keeps records for a year at most.
         let year_hours = 8_760;
         let retention_ms = i64::from(number("STREAM_RETENTION_HOURS", 24, year_hours)?) * HOUR_MS;
@@ -44,6 +54,7 @@ impl Configuration {
         Ok(Self {
             tile_table: required("TILE_TABLE", "must name the table of tiles")?,
             quarantine: required("QUARANTINE", "must be a folder or an s3:// URL for records that cannot count")?,
+            quarantine_queue_url: url("QUARANTINE_QUEUE_URL")?,
             features_file: variable("FEATURES_FILE"),
             settings: CounterSettings {
                 generation: number("STREAM_GENERATION", 1, u32::MAX)?,
@@ -74,7 +85,12 @@ mod tests {
         assert!(read(&[]).unwrap_err().to_string().contains("TILE_TABLE"));
         let good = [("TILE_TABLE", "tiles"), ("QUARANTINE", "s3://bucket"), ("ALLOWED_LATENESS_HOURS", "48")];
         assert_eq!(read(&good).unwrap().settings.lateness.allowed_ms, 2 * DAY_MS);
-        let wrong = [("TILE_TABLE", "tiles"), ("QUARANTINE", "q"), ("STREAM_GENERATION", "0")];
-        assert!(read(&wrong).unwrap_err().to_string().contains("STREAM_GENERATION"));
+        assert_eq!(read(&good).unwrap().quarantine_queue_url, None);
+        for wrong in
+            [("STREAM_GENERATION", "0"), ("QUARANTINE_QUEUE_URL", "quarantine"), ("QUARANTINE_QUEUE_URL", "")]
+        {
+            let pairs = [("TILE_TABLE", "tiles"), ("QUARANTINE", "q"), wrong];
+            assert!(read(&pairs).unwrap_err().to_string().contains(wrong.0));
+        }
     }
 }

@@ -7,10 +7,12 @@ use aws_lambda_events::streams::KinesisEventResponse;
 use cdr::{CallRecord, NumberPlan};
 use features::{FeatureSet, Level, Observation, Observer, Party, SlotInput, SlotMask};
 use futures::StreamExt as _;
+use tiles::sabotage::{Sabotage, is_on};
 use tiles::{CallMark, CallerTile, DerivedTile, Position, ShardKey, TileStore, Verdict};
 use tokio::time::Instant;
 
 use crate::caller_stage::{mark, write_caller_tiles};
+use crate::cut::{first_undone, first_unsettled, settled_calls};
 use crate::derived_stage::write_derived_tiles;
 use crate::intake::{Lateness, Received, ShardBatch, judge, read_event};
 use crate::limits::{CACHE_BYTES, CHUNK_RECORDS, DEADLINE_MARGIN, REQUESTS_IN_FLIGHT, TILE_LIFE_MIN_MS};
@@ -81,14 +83,19 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             return Ok((response, report));
         }
         let ShardBatch { stream, shard, records } = read_event(event)?;
-        let shard = ShardKey::new(&stream, self.settings.generation, &shard);
+        let generation = if is_on(Sabotage::GenerationLeftOut) { 0 } else { self.settings.generation };
+        let shard = ShardKey::new(&stream, generation, &shard);
         let stop_at = deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline);
         report.received = records.len() as u64;
         for (n, chunk) in records.chunks(CHUNK_RECORDS).enumerate() {
             if let Some(undone) = self.count_chunk(&shard, chunk, stop_at, &mut report).await? {
                 let undone = n * CHUNK_RECORDS + undone;
-                response.add_failure(records[undone].sequence_number.clone());
                 report.undone = (records.len() - undone) as u64;
+                let reported = undone + usize::from(is_on(Sabotage::FailureReportedOneLate));
+                if let Some(record) = records.get(reported) {
+                    // Of a record inside an aggregate, the aggregate comes again, and what was done of it is known.
+                    response.add_failure(record.sequence_number.as_str());
+                }
                 break;
             }
         }
@@ -112,19 +119,24 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             arena: &arena,
         };
 
+        if is_on(Sabotage::DerivedBeforeVerdict) {
+            let presumed = vec![Verdict::New; calls.len()];
+            let cache = &mut self.derived_tiles;
+            let derived = write_derived_tiles(&frame, shard, &calls, &presumed, cache, deadline).await;
+            stop_if_fatal(&derived.failures)?;
+        }
         let quarantined = quarantine_all(&self.quarantine, refused);
         let written = write_caller_tiles(&frame, &calls, &mut self.caller_tiles, deadline);
         let (lost, callers) = futures::join!(quarantined, written);
         report.cost(callers.cost);
         stop_if_fatal(&callers.failures)?;
 
-        let unwritten = callers.verdicts.iter().position(Option::is_none).map(|place| calls[place].record_at);
-        let undone = [lost, unwritten].into_iter().flatten().min();
-
-        // Derived tiles take in what stands before the first undone record and no more: the calls after it are
-        // decided anew by the next delivery.
-        let settled = undone.map_or(calls.len(), |undone| calls.partition_point(|call| call.record_at < undone));
-        let verdicts: Vec<Verdict> = callers.verdicts.iter().take(settled).copied().flatten().collect();
+        let places = calls.iter().map(|call| call.record_at);
+        let unsettled = first_unsettled(lost, places.clone().zip(callers.verdicts.iter().copied()));
+        let settled =
+            if is_on(Sabotage::DerivedBeyondUnsettled) { calls.len() } else { settled_calls(places, unsettled) };
+        let known = |verdict: &Option<Verdict>| verdict.unwrap_or(Verdict::Duplicate);
+        let verdicts: Vec<Verdict> = callers.verdicts.iter().take(settled).map(known).collect();
         report.verdicts(&verdicts);
         let derived =
             write_derived_tiles(&frame, shard, &calls[..settled], &verdicts, &mut self.derived_tiles, deadline).await;
@@ -134,7 +146,7 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
         if let Some(WriteFailure::Undone(why)) = callers.failures.first().or(derived.failures.first()) {
             tracing::warn!(shard = shard.as_str(), why, "a tile was not written; the stream will deliver again");
         }
-        Ok([undone, underived].into_iter().flatten().min())
+        Ok(first_undone(unsettled, underived))
     }
 
     fn take_in(&mut self, shard: &ShardKey, chunk: &[Received], report: &mut BatchReport) -> Intake {
@@ -143,7 +155,7 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             match judge(&self.plan, self.settings.lateness, received) {
                 Ok((record, unknown_fields)) => {
                     report.unknown_fields += unknown_fields as u64;
-                    report.latest_ms = report.latest_ms.max(received.arrived_at_ms - record.started_at_ms);
+                    report.arrived_after(received.arrived_at_ms - record.started_at_ms);
                     let observed = self.observer.observe(&record);
                     for party in Party::ALL {
                         intake.arena[party as usize].extend_from_slice(observed.of(party).inputs);
@@ -225,6 +237,9 @@ impl TileLife {
 
     /// Expiry of a caller tile: hour tiles end up to an hour later, and DynamoDB deletes in any order.
     pub(crate) fn caller_expiry_s(self, end_ms: i64) -> i64 {
+        if is_on(Sabotage::CallerTileExpiresFirst) {
+            return (end_ms + self.settings.lateness.allowed_ms / 2) / 1000;
+        }
         self.derived_expiry_s(end_ms) + features::DAY_MS / 1000
     }
 }
@@ -239,7 +254,7 @@ async fn quarantine_all<Q: Quarantine>(
             Ok(()) => None,
             Err(error) => {
                 tracing::warn!(%error, "the stream will deliver again");
-                Some(*record_at)
+                (!is_on(Sabotage::QuarantineFailureIgnored)).then_some(*record_at)
             }
         }
     });

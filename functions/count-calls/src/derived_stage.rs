@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use features::{Entity, Level, Party, SlotMask};
-use futures::StreamExt as _;
+use tiles::sabotage::{Sabotage, is_on, shard_has, shard_wrote};
 use tiles::{DerivedTile, Granularity, ShardKey, StoreError, StoredTile, TileKey, TileStore, TileVersion, Verdict};
 use tokio::time::Instant;
 
 use crate::counter::{Call, Frame};
-use crate::limits::REQUESTS_IN_FLIGHT;
 use crate::tile_cache::TileCache;
-use crate::write::{Cost, Pending, WriteFailure, settle};
+use crate::write::{Cost, Pending, Settled, WriteFailure, settle_all};
 
 /// The accepted calls of one derived tile, as places in the chunk, ascending.
 struct Delta {
@@ -38,29 +37,28 @@ pub(crate) async fn write_derived_tiles<S: TileStore>(
     cache: &mut TileCache<DerivedTile>,
     deadline: Instant,
 ) -> DerivedStage {
-    let deltas = reduce(frame, shard, calls, verdicts);
-    let mut cached: Vec<_> = deltas.iter().map(|delta| cache.take(&delta.key)).collect();
-    let tasks: Vec<_> = deltas
+    let tiles = reduce(frame, shard, calls, verdicts)
         .into_iter()
-        .zip(cached.drain(..))
-        .map(|(delta, base)| async move {
-            let mut pending = PendingDerived::new(frame, calls, &delta, base);
-            let mut cost = Cost::default();
-            let settled = settle(frame.store, &delta.key, &mut pending, deadline, &mut cost).await;
-            let PendingDerived { first_missing, tile, .. } = pending;
-            (settled, cost, first_missing, tile, delta)
+        .map(|delta| {
+            let base = cache.take(&delta.key).unwrap_or_else(|| DerivedTile::empty(frame.set.slots(delta.party)));
+            (delta.key.clone(), PendingDerived::new(frame, shard, calls, delta, base))
         })
         .collect();
     let mut stage = DerivedStage { first_undone: None, cost: Cost::default(), failures: Vec::new() };
-    let mut done = futures::stream::iter(tasks).buffer_unordered(REQUESTS_IN_FLIGHT);
-    while let Some((settled, cost, first_missing, tile, delta)) = done.next().await {
+    for Settled { key, pending, outcome, cost } in settle_all(frame.store, tiles, deadline).await {
         stage.cost.add(cost);
-        match settled {
-            Ok(()) => cache.put(delta.key, tile),
+        match outcome {
+            Ok(()) => {
+                pending.delta.calls.iter().for_each(|place| shard_wrote(shard.as_str(), calls[*place].position));
+                cache.put(key, pending.tile);
+            }
             Err(failure) => {
-                let place = first_missing.or(delta.calls.first().copied());
+                let place = pending.first_missing.or(pending.delta.calls.first().copied());
                 stage.first_undone = [stage.first_undone, place].into_iter().flatten().min();
                 stage.failures.push(failure);
+                if is_on(Sabotage::CacheTrustedAfterFailure) {
+                    cache.put(key, pending.tile);
+                }
             }
         }
     }
@@ -70,19 +68,9 @@ pub(crate) async fn write_derived_tiles<S: TileStore>(
 /// One delta a tile. At phone level there are minute tiles; at prefix and range level, where many calls meet,
 /// hour tiles too.
 fn reduce<S>(frame: &Frame<'_, S>, shard: &ShardKey, calls: &[Call], verdicts: &[Verdict]) -> Vec<Delta> {
-    let mut places: HashMap<TileKey, usize> = HashMap::new();
+    // By what a tile is of: its key as it is stored is made once a tile, not once a call.
+    let mut places: HashMap<(Party, Level, &str, Granularity, i64), usize> = HashMap::with_capacity(calls.len() * 2);
     let mut deltas: Vec<Delta> = Vec::new();
-    let mut contribute = |entity: &Entity, granularity: Granularity, mask, place: usize| {
-        let start_ms = granularity.floor(calls[place].record.started_at_ms);
-        let partition = tiles::partition_key(frame.set.version(), entity);
-        let key = TileKey::derived(&partition, granularity, start_ms, shard);
-        let at = *places.entry(key.clone()).or_insert_with(|| {
-            let expires_at_s = frame.life.derived_expiry_s(start_ms + granularity.duration_ms());
-            deltas.push(Delta { key, party: entity.party, mask, expires_at_s, calls: Vec::new() });
-            deltas.len() - 1
-        });
-        deltas[at].calls.push(place);
-    };
     for (place, (call, verdict)) in calls.iter().zip(verdicts).enumerate() {
         if !verdict.is_accepted() {
             continue;
@@ -99,11 +87,25 @@ fn reduce<S>(frame: &Frame<'_, S>, shard: &ShardKey, calls: &[Call], verdicts: &
                 if !is_kept {
                     continue;
                 }
-                let entity = Entity::new(party, level, key);
-                let mask = frame.mask(party, level);
-                contribute(&entity, Granularity::Minute, mask, place);
-                if level != Level::Phone {
-                    contribute(&entity, Granularity::Hour, mask, place);
+                let granularities: &[Granularity] = match level {
+                    Level::Phone => &[Granularity::Minute],
+                    Level::Prefix | Level::Range => &[Granularity::Minute, Granularity::Hour],
+                };
+                for granularity in granularities {
+                    let start_ms = granularity.floor(call.record.started_at_ms);
+                    let at = *places.entry((party, level, key, *granularity, start_ms)).or_insert_with(|| {
+                        let entity = Entity::new(party, level, key);
+                        let partition = tiles::partition_key(frame.set.version(), &entity);
+                        deltas.push(Delta {
+                            key: TileKey::derived(&partition, *granularity, start_ms, shard),
+                            party,
+                            mask: frame.mask(party, level),
+                            expires_at_s: frame.life.derived_expiry_s(start_ms + granularity.duration_ms()),
+                            calls: Vec::new(),
+                        });
+                        deltas.len() - 1
+                    });
+                    deltas[at].calls.push(place);
                 }
             }
         }
@@ -114,8 +116,9 @@ fn reduce<S>(frame: &Frame<'_, S>, shard: &ShardKey, calls: &[Call], verdicts: &
 /// A derived tile with the delta applied.
 struct PendingDerived<'a, S> {
     frame: &'a Frame<'a, S>,
+    shard: &'a ShardKey,
     calls: &'a [Call],
-    delta: &'a Delta,
+    delta: Delta,
     expected: Option<TileVersion>,
     tile: DerivedTile,
     /// Place of the first call that the stored tile lacks.
@@ -123,19 +126,29 @@ struct PendingDerived<'a, S> {
 }
 
 impl<'a, S> PendingDerived<'a, S> {
-    fn new(frame: &'a Frame<'a, S>, calls: &'a [Call], delta: &'a Delta, base: Option<DerivedTile>) -> Self {
-        let base = base.unwrap_or_else(|| DerivedTile::empty(frame.set.slots(delta.party)));
-        let mut pending = Self { frame, calls, delta, expected: None, tile: base.clone(), first_missing: None };
-        pending.apply_to(base);
+    fn new(
+        frame: &'a Frame<'a, S>,
+        shard: &'a ShardKey,
+        calls: &'a [Call],
+        mut delta: Delta,
+        base: DerivedTile,
+    ) -> Self {
+        if is_on(Sabotage::DerivedBackwards) {
+            delta.calls.reverse();
+        }
+        let mut pending = Self { frame, shard, calls, delta, expected: None, tile: base, first_missing: None };
+        pending.apply();
         pending
     }
 
-    fn apply_to(&mut self, base: DerivedTile) {
-        self.expected = base.expected();
-        self.tile = base;
+    fn apply(&mut self) {
+        self.expected = self.tile.expected();
         self.first_missing = None;
         for place in &self.delta.calls {
             let call = &self.calls[*place];
+            if shard_has(self.shard.as_str(), call.position) {
+                continue;
+            }
             let observation = self.frame.observation(call, self.delta.party);
             if self.tile.apply(call.position, &observation, self.delta.mask) {
                 self.first_missing.get_or_insert(*place);
@@ -147,11 +160,11 @@ impl<'a, S> PendingDerived<'a, S> {
 impl<S> Pending for PendingDerived<'_, S> {
     fn rebase(&mut self, current: Option<&StoredTile>) -> Result<(), StoreError> {
         let slots = self.frame.set.slots(self.delta.party);
-        let base = match current {
+        self.tile = match current {
             Some(stored) => DerivedTile::from_stored(stored, slots)?,
             None => DerivedTile::empty(slots),
         };
-        self.apply_to(base);
+        self.apply();
         Ok(())
     }
 

@@ -2,7 +2,9 @@
 
 use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
 use cdr::{CallRecord, NumberPlan, Reason, RecordError};
+use smol_str::SmolStr;
 use tiles::Position;
+use tiles::sabotage::{Sabotage, is_on};
 
 use crate::HandleError;
 use crate::limits::FUTURE_TOLERANCE_MS;
@@ -12,8 +14,9 @@ use crate::limits::FUTURE_TOLERANCE_MS;
 pub struct Received {
     /// Where it stands in its shard.
     pub position: Position,
-    /// The same as Kinesis writes it: what a failed batch is reported from.
-    pub sequence_number: String,
+    /// The sequence number as Kinesis writes it: what a failed batch is reported from. The records of an aggregate
+    /// share it.
+    pub sequence_number: SmolStr,
     /// When it arrived at the stream, in milliseconds since 1970 UTC.
     pub arrived_at_ms: i64,
     /// What the producer sent.
@@ -48,13 +51,26 @@ pub fn read_event(event: KinesisEvent) -> Result<ShardBatch, HandleError> {
         if shard_id(&record).as_deref() != Some(shard.as_str()) {
             return Err(HandleError::Event("its records are of two shards"));
         }
-        let sequence_number = record.kinesis.sequence_number;
-        let position =
+        let sequence_number = SmolStr::new(&record.kinesis.sequence_number);
+        let first =
             Position::parse(&sequence_number, 0).ok_or(HandleError::Event("a sequence number is no number"))?;
         let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
-        records.push(Received { position, sequence_number, arrived_at_ms, bytes: record.kinesis.data.0 });
+        let received = |position, bytes| {
+            let sequence_number = sequence_number.clone();
+            Received { position, sequence_number, arrived_at_ms, bytes }
+        };
+        let bytes = record.kinesis.data.0;
+        // An aggregate that cannot be taken apart stays whole, and is refused when it is judged.
+        let parts = if cdr::is_aggregate(&bytes) { cdr::deaggregate(&bytes).ok() } else { None };
+        match parts {
+            Some(parts) => records.extend((0..).zip(parts).map(|(n, part)| {
+                let n = if is_on(Sabotage::SubSequenceLeftOut) { 0 } else { n };
+                received(first.with_sub_sequence(n), part.to_vec())
+            })),
+            None => records.push(received(first, bytes)),
+        }
     }
-    if !records.is_sorted_by(|a, b| a.position < b.position) {
+    if !is_on(Sabotage::SubSequenceLeftOut) && !records.is_sorted_by(|a, b| a.position < b.position) {
         return Err(HandleError::Event("its records are out of order"));
     }
     Ok(ShardBatch { stream, shard, records })

@@ -14,9 +14,11 @@
 mod caller_stage;
 mod configuration;
 mod counter;
+mod cut;
 mod derived_stage;
 mod intake;
 mod limits;
+mod notices;
 mod quarantine;
 mod report;
 mod tile_cache;
@@ -24,6 +26,8 @@ mod write;
 
 pub use configuration::{Configuration, ConfigurationError};
 pub use counter::{CallCounter, CounterSettings, HandleError};
+pub use cut::{first_undone, first_unsettled, settled_calls};
 pub use intake::{Lateness, Received, ShardBatch, read_event};
+pub use notices::{NoNotices, Notices, QuarantineNotice, SqsNotices};
 pub use quarantine::{ObjectQuarantine, Quarantine, QuarantineError, QuarantinedRecord};
 pub use report::BatchReport;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::kinesis::KinesisEvent;
-use count_calls::{CallCounter, Configuration, ObjectQuarantine};
+use count_calls::{CallCounter, Configuration, ObjectQuarantine, SqsNotices};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use objects::{Location, Objects};
 use tiles::DynamoTiles;
@@ -22,7 +22,10 @@ async fn main() -> Result<(), Error> {
     let sdk = aws_account::sdk_config().await;
     let tiles = DynamoTiles::new(aws_sdk_dynamodb::Client::new(&sdk), &configuration.tile_table);
     let location: Location = configuration.quarantine.parse()?;
-    let quarantine = ObjectQuarantine(Objects::open(&location, Some(aws_sdk_s3::Client::new(&sdk)))?);
+    let objects = Objects::open(&location, Some(aws_sdk_s3::Client::new(&sdk)))?;
+    let queue = configuration.quarantine_queue_url.as_deref();
+    let notices = queue.map(|url| SqsNotices::new(aws_sdk_sqs::Client::new(&sdk), url));
+    let quarantine = ObjectQuarantine::new(objects).with_notices(notices);
     let counter = &Mutex::new(CallCounter::new(tiles, quarantine, set, plan, configuration.settings));
 
     lambda_runtime::run(service_fn(|event: LambdaEvent<KinesisEvent>| async move {

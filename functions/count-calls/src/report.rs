@@ -33,11 +33,24 @@ pub struct BatchReport {
     pub write_units: f64,
     /// The largest time from a call's beginning to its arrival, in milliseconds.
     pub latest_ms: i64,
+    /// Calls by how long after their beginning they arrived: within `1m`, `5m`, `1h`, `6h` or `24h`, or `more`.
+    pub lateness: BTreeMap<&'static str, u64>,
 }
+
+/// Bounds of [`BatchReport::lateness`], in milliseconds.
+const LATENESS_BOUNDS: [(i64, &str); 5] =
+    [(60_000, "1m"), (300_000, "5m"), (3_600_000, "1h"), (21_600_000, "6h"), (86_400_000, "24h")];
 
 impl BatchReport {
     pub(crate) fn quarantine(&mut self, reason: Reason) {
         *self.quarantined.entry(reason.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn arrived_after(&mut self, late_ms: i64) {
+        self.latest_ms = self.latest_ms.max(late_ms);
+        let within =
+            LATENESS_BOUNDS.iter().find(|(bound_ms, _)| late_ms <= *bound_ms).map_or("more", |(_, name)| name);
+        *self.lateness.entry(within).or_default() += 1;
     }
 
     /// Adds the counts of another report.
@@ -56,5 +69,8 @@ impl BatchReport {
         self.refusals += other.refusals;
         self.write_units += other.write_units;
         self.latest_ms = self.latest_ms.max(other.latest_ms);
+        for (within, count) in &other.lateness {
+            *self.lateness.entry(within).or_default() += count;
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! One tile, written by compare-and-set until it holds what it should, or given up in time.
 
+use futures::StreamExt as _;
+use tiles::sabotage::{Sabotage, is_on};
 use tiles::{CasOutcome, StoreError, StoredTile, TileKey, TileStore, TileVersion};
 use tokio::time::{Instant, sleep};
 
-use crate::limits::{ATTEMPTS_MAX, BACKOFF_FIRST, BACKOFF_MAX};
+use crate::limits::{ATTEMPTS_MAX, BACKOFF_FIRST, BACKOFF_MAX, REQUESTS_IN_FLIGHT};
 
 /// What the writes of one tile cost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,9 +41,31 @@ pub(crate) trait Pending {
     fn next(&self) -> Option<(Option<TileVersion>, StoredTile)>;
 }
 
+/// A tile that the writer is done with.
+pub(crate) struct Settled<P> {
+    pub(crate) key: TileKey,
+    pub(crate) pending: P,
+    pub(crate) outcome: Result<(), WriteFailure>,
+    pub(crate) cost: Cost,
+}
+
+/// Settles many tiles, some at a time; in the order in which they were done.
+pub(crate) async fn settle_all<P: Pending>(
+    store: &impl TileStore,
+    tiles: Vec<(TileKey, P)>,
+    deadline: Instant,
+) -> Vec<Settled<P>> {
+    let tasks = tiles.into_iter().map(|(key, mut pending)| async move {
+        let mut cost = Cost::default();
+        let outcome = settle(store, &key, &mut pending, deadline, &mut cost).await;
+        Settled { key, pending, outcome, cost }
+    });
+    futures::stream::iter(tasks).buffer_unordered(REQUESTS_IN_FLIGHT).collect().await
+}
+
 /// Writes until nothing is left to write. Pauses between attempts that got no answer are jittered by the tile's
 /// key, so that a thousand throttled tiles do not come back together.
-pub(crate) async fn settle(
+async fn settle(
     store: &impl TileStore,
     key: &TileKey,
     pending: &mut impl Pending,
@@ -63,8 +87,12 @@ pub(crate) async fn settle(
             Ok(CasOutcome::Refused { current, units }) => {
                 cost.refusals += 1;
                 cost.units += units;
+                if is_on(Sabotage::RefusalIgnored) {
+                    return Ok(());
+                }
                 pending.rebase(current.as_ref()).map_err(|error| WriteFailure::Fatal(error.to_string()))?;
             }
+            Err(StoreError::Unavailable(_)) if is_on(Sabotage::NoAnswerTakenForDone) => return Ok(()),
             Err(error) if error.is_retryable() => {
                 let jittered = pause.mul_f64(0.5 + jitter(key, attempt));
                 if Instant::now() + jittered >= deadline {

@@ -333,4 +333,5 @@ async fn too_late_and_too_early_are_judged_by_arrival() {
     let (_, report) = counter.handle(whole, deadline).await.unwrap();
     assert_eq!(report.quarantined, BTreeMap::from([("too_late", 1), ("from_future", 1)]));
     assert_eq!(report.counted, 1);
+    assert_eq!(report.lateness, BTreeMap::from([("1m", 1)]));
 }
