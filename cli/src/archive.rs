@@ -130,7 +130,7 @@ mod tests {
     fn batch() -> ShardBatch {
         let record = |number: u32, bytes: &[u8]| Received {
             position: Position::parse(&number.to_string(), 0).unwrap(),
-            sequence_number: number.to_string(),
+            sequence_number: number.to_string().into(),
             arrived_at_ms: ARRIVED_MS + i64::from(number),
             bytes: bytes.to_vec(),
         };

@@ -8,8 +8,10 @@ mod archive;
 mod batch;
 mod call_input;
 mod clock;
+mod consume;
 mod defaults;
 mod demo;
+mod endpoints;
 mod failure;
 mod features;
 mod generate;
@@ -20,6 +22,7 @@ mod locations;
 mod output;
 mod pipeline;
 mod progress;
+mod quarantine;
 mod replay;
 mod serve;
 mod times;
@@ -56,6 +59,10 @@ enum Command {
     Import(import::Arguments),
     /// Calls of a file onto a running stream
     Replay(replay::Arguments),
+    /// The consumer alone: a stream into a table of tiles
+    Consume(consume::Arguments),
+    /// Records that were set aside: list them, show one, put them back on the stream
+    Quarantine(quarantine::Arguments),
     /// One run of the batch job: calls in, a snapshot out
     Batch(batch::Arguments),
     /// The feature service over a table of tiles and a snapshot
@@ -83,6 +90,8 @@ pub fn main() -> ExitCode {
             Command::Generate(arguments) => generate::run(arguments).await,
             Command::Import(arguments) => import::run(arguments).await,
             Command::Replay(arguments) => replay::run(arguments).await,
+            Command::Consume(arguments) => consume::run(arguments).await,
+            Command::Quarantine(arguments) => quarantine::run(arguments).await,
             Command::Batch(arguments) => batch::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Features(arguments) => features::run(arguments).await,

@@ -14,7 +14,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use cdr::NumberPlan;
 use count_calls::{BatchReport, CallCounter, CounterSettings, ObjectQuarantine};
-use event_source::{EventSource, KinesisSource, RunningSource, Settings};
+use event_source::{Checkpoints, EventSource, KinesisSource, MemoryCheckpoints, RunningSource, Settings};
 use objects::Objects;
 use serve_features::native::NativeServer;
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
@@ -85,8 +85,17 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// Starts to consume the stream as Lambda would.
+    /// Starts to consume the stream as Lambda would, from its beginning.
     pub(crate) async fn start(parts: ConsumerParts, now_ms: i64) -> anyhow::Result<Self> {
+        Self::start_from(parts, Arc::new(MemoryCheckpoints::default()), now_ms).await
+    }
+
+    /// The same from where the checkpoints stand.
+    pub(crate) async fn start_from(
+        parts: ConsumerParts,
+        checkpoints: Arc<dyn Checkpoints>,
+        now_ms: i64,
+    ) -> anyhow::Result<Self> {
         let ConsumerParts { kinesis, stream, tiles, quarantine, set, counter, source } = parts;
         let plan = Arc::new(NumberPlan::new(&set.settings().default_region)?);
         let timeout = source.function_timeout;
@@ -98,7 +107,7 @@ impl Consumer {
             let (functions, seen) = (Arc::clone(&functions), Arc::clone(&seen));
             let shard = shard_of(&event);
             let fresh = || {
-                let quarantine = ObjectQuarantine(quarantine.clone());
+                let quarantine = ObjectQuarantine::new(quarantine.clone());
                 CallCounter::new(tiles.clone(), quarantine, Arc::clone(&set), Arc::clone(&plan), counter)
             };
             let function = {
@@ -107,11 +116,13 @@ impl Consumer {
             };
             async move {
                 let (response, report) = function.lock().await.handle(event, Instant::now() + timeout).await?;
+                tracing::info!(report = %serde_json::to_string(&report).unwrap_or_default(), "batch");
                 seen.lock().unwrap_or_else(PoisonError::into_inner).merge(&report);
                 Ok::<_, count_calls::HandleError>(response)
             }
         };
         let source = EventSource::new(KinesisSource::new(kinesis, &stream).await?, source)?;
+        let source = source.with_checkpoints(checkpoints);
         Ok(Self { running: source.start(now_ms, handler), totals })
     }
 }

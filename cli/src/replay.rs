@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use ::features::{DAY_MS, HOUR_MS};
 use anyhow::{Context as _, anyhow};
 use aws_sdk_kinesis::Client as Kinesis;
-use aws_sdk_kinesis::operation::describe_stream_summary::DescribeStreamSummaryError;
 use call_files::FileCall;
 use cdr::NumberPlan;
 use indicatif::HumanCount;
@@ -15,6 +14,7 @@ use tokio::time::{Instant as Moment, sleep_until};
 
 use crate::call_input::{ReadFlags, Refusals, read_calls};
 use crate::defaults::STREAM;
+use crate::endpoints::Endpoint;
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
@@ -91,16 +91,9 @@ impl Speed {
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let plan = NumberPlan::new(&arguments.region).context("--region").or_user()?;
     let options = arguments.read.options()?;
-    let kinesis = match &arguments.endpoint_url {
-        Some(url) if url.starts_with("http://") => local_aws::kinesis_client(url),
-        Some(url) => {
-            let problem =
-                anyhow!("--endpoint-url {url} is no local endpoint: wants one such as http://127.0.0.1:4567");
-            return Err(Failure::user(problem));
-        }
-        None => Kinesis::new(&aws_account::sdk_config().await),
-    };
-    check_stream(&kinesis, &arguments.stream).await?;
+    let endpoint = Endpoint { flag: "--endpoint-url", url: arguments.endpoint_url.as_deref() };
+    let kinesis = endpoint.kinesis().await?;
+    endpoint.check_stream(&kinesis, &arguments.stream).await?;
 
     let files = arguments.from.clone();
     let reading = tokio::task::spawn_blocking(move || {
@@ -182,20 +175,6 @@ impl Calls {
         self.calls.push(Recorded { came_ms: row.arrived_at_ms.unwrap_or(call.ended_at_ms), outgoing });
         Ok(())
     }
-}
-
-async fn check_stream(kinesis: &Kinesis, stream: &str) -> Outcome {
-    let described = kinesis.describe_stream_summary().stream_name(stream).send().await;
-    described.map(drop).map_err(|error| {
-        let is_missing =
-            error.as_service_error().is_some_and(DescribeStreamSummaryError::is_resource_not_found_exception);
-        Failure::user(if is_missing {
-            anyhow!("there is no stream {stream}: check --stream and --endpoint-url")
-        } else {
-            let remedy = "check --endpoint-url, or region and credentials";
-            anyhow::Error::new(error).context(format!("stream {stream} cannot be reached ({remedy})"))
-        })
-    })
 }
 
 fn warn_of_lateness(age_ms: i64) {

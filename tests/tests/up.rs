@@ -236,7 +236,7 @@ fn a_folder_that_cannot_be_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "calls").unwrap();
-    refused(&["up", "--folder", file.to_str().unwrap()], &["cannot write to the folder", "--folder"]);
+    refused(&["up", "--port", "0", "--folder", file.to_str().unwrap()], &["cannot write to the folder", "--folder"]);
     refused(&["up", "--rate", "0"], &["calls a second"]);
     refused(&["up", "--batch-every", "1"], &["15m"]);
 }
