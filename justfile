@@ -23,3 +23,18 @@ fmt:
 
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
+
+# The consumer under faults, one run a seed; every tile is compared with a recount.
+sim SEEDS="1000" *ARGS:
+    cargo run --release -p simulation -- {{SEEDS}} {{ARGS}}
+
+# What the simulation does wrong on purpose, and how many seeds it took to notice.
+sabotages SEEDS="2000":
+    cargo run --release -p simulation -- {{SEEDS}} --table
+
+# The tables of docs/measurements.md.
+bench:
+    cargo run --profile dist -p bench --bin count-calls-rate
+    cargo run --release -p bench --bin write-units
+    cargo build --profile dist -p count-calls
+    cargo run --release -p bench --bin cold-start -- target/dist/count-calls

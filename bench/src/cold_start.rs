@@ -1,0 +1,159 @@
+//! How long count-calls takes from the start of its process to its first poll and its first answer, and how much
+//! memory it has taken by then.
+//!
+//!     cargo build --profile dist -p count-calls
+//!     cargo run --release -p bench --bin cold-start -- target/dist/count-calls
+//!
+//! A Lambda Runtime API and a DynamoDB stand on loopback; the binary is the one that is deployed. Lambda's own share,
+//! fetching the code and starting a sandbox, is not in it.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use bench::{arrivals, events, machine, median};
+use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig};
+use tiles::DynamoTiles;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+const RUNS: usize = 15;
+const BATCH: usize = 100;
+const TABLE: &str = "bench-tiles";
+
+/// What one process did.
+#[derive(Default)]
+struct Seen {
+    polls: u32,
+    first_poll: Option<Instant>,
+    first_answer: Option<Instant>,
+    answer: String,
+}
+
+struct Api {
+    event: String,
+    seen: Mutex<Seen>,
+    answered: Notify,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let binary: PathBuf = std::env::args_os().nth(1).context("which binary? target/dist/count-calls")?.into();
+    let arrivals = arrivals(BATCH)?;
+    let event = events(0, &arrivals.iter().collect::<Vec<_>>(), BATCH).remove(0);
+    let (mut polls, mut answers, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let local = LocalAws::start(LocalAwsConfig::default().with_dynamodb(DynamoStorage::Memory)).await?;
+        DynamoTiles::new(local.dynamodb()?, TABLE).create_table_if_missing().await?;
+        let endpoint = local.endpoints().dynamodb.context("DynamoDB has no endpoint")?;
+        let (poll_ms, answer_ms, peak_mb) = once(&binary, &event, &endpoint).await?;
+        polls.push(poll_ms);
+        answers.push(answer_ms);
+        peaks.push(peak_mb);
+        local.shutdown().await;
+    }
+    let bytes = std::fs::metadata(&binary)?.len();
+    println!("machine: {}; {}, {:.1} MB; medians of {RUNS} starts", machine(), binary.display(), bytes as f64 / 1e6);
+    println!("start to first poll    {:>8.1} ms", median(polls));
+    println!("start to first answer  {:>8.1} ms   (a batch of {BATCH} calls, DynamoDB on loopback)", median(answers));
+    println!("peak memory            {:>8.1} MB", median(peaks));
+    Ok(())
+}
+
+async fn once(binary: &PathBuf, event: &str, dynamodb: &str) -> anyhow::Result<(f64, f64, f64)> {
+    let api = Arc::new(Api { event: event.to_owned(), seen: Mutex::default(), answered: Notify::new() });
+    let routes = Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/response", post(answer))
+        .route("/2018-06-01/runtime/invocation/{id}/error", post(answer))
+        .with_state(Arc::clone(&api));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+    let quarantine = tempfile::tempdir()?;
+    let started = Instant::now();
+    let child = Command::new(binary)
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+        .env("AWS_LAMBDA_FUNCTION_NAME", "count-calls")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
+        .env("AWS_REGION", local_aws::REGION)
+        .env("AWS_ACCESS_KEY_ID", local_aws::ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", local_aws::SECRET_KEY)
+        .env("AWS_ENDPOINT_URL", dynamodb)
+        .env("TILE_TABLE", TABLE)
+        .env("QUARANTINE", quarantine.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("{} does not start", binary.display()))?;
+    let id = child.id();
+    let mut child = Killed(child);
+    tokio::time::timeout(Duration::from_secs(30), api.answered.notified())
+        .await
+        .context("no answer in 30 seconds")?;
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let peak_kb: f64 = peak.trim().trim_end_matches("kB").trim().parse()?;
+    child.0.kill()?;
+    server.abort();
+    let seen = api.seen.lock().map_err(|_| anyhow::anyhow!("the runtime API broke"))?;
+    anyhow::ensure!(seen.answer.contains("\"batchItemFailures\":[]"), "the function answered {}", seen.answer);
+    let since = |at: Option<Instant>| at.map_or(f64::NAN, |at| (at - started).as_secs_f64() * 1_000.0);
+    Ok((since(seen.first_poll), since(seen.first_answer), peak_kb / 1_024.0))
+}
+
+/// A process that does not outlive its measurement.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The first poll gets the event; the next ones wait for ever.
+async fn next(State(api): State<Arc<Api>>) -> Response {
+    let is_first = {
+        let Ok(mut seen) = api.seen.lock() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+        seen.polls += 1;
+        seen.first_poll.get_or_insert_with(Instant::now);
+        seen.polls == 1
+    };
+    if !is_first {
+        std::future::pending::<()>().await;
+    }
+    let deadline = std::time::SystemTime::now() + Duration::from_mins(1);
+    let deadline = deadline.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let headers = [
+        ("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
+        ("Lambda-Runtime-Deadline-Ms", deadline.to_string()),
+        (
+            "Lambda-Runtime-Invoked-Function-Arn",
+            "arn:aws:lambda:us-east-1:000000000000:function:count-calls".to_owned(),
+        ),
+        ("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0".to_owned()),
+    ];
+    (headers, api.event.clone()).into_response()
+}
+
+async fn answer(State(api): State<Arc<Api>>, body: String) -> StatusCode {
+    if let Ok(mut seen) = api.seen.lock() {
+        seen.first_answer.get_or_insert_with(Instant::now);
+        seen.answer = body;
+    }
+    api.answered.notify_one();
+    StatusCode::ACCEPTED
+}

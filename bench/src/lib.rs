@@ -1,0 +1,94 @@
+//! What the measurements share: the calls, the events, and the name of the machine.
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cdr_generator::{Arrival, Config, Generator};
+use count_calls::{Quarantine, QuarantineError, QuarantinedRecord};
+use smol_str::SmolStr;
+use tiles::{CasOutcome, StoreError, StoredTile, TileKey, TileStore, TileVersion, write_units};
+
+/// 2026-11-20T12:00:00Z.
+pub const END_MS: i64 = 1_795_176_000_000;
+
+/// Quarantine that drops records: what is measured is those that count.
+#[derive(Clone, Copy, Debug)]
+pub struct Nowhere;
+
+impl Quarantine for Nowhere {
+    async fn put(&self, _: &str, _: &QuarantinedRecord) -> Result<(), QuarantineError> {
+        Ok(())
+    }
+}
+
+/// A store that takes every write and keeps none: what is left is the handler.
+#[derive(Clone, Copy, Debug)]
+pub struct Sink;
+
+impl TileStore for Sink {
+    async fn compare_and_set(
+        &self,
+        key: &TileKey,
+        _: Option<TileVersion>,
+        tile: &StoredTile,
+    ) -> Result<CasOutcome, StoreError> {
+        Ok(CasOutcome::Written { units: write_units(key, tile) })
+    }
+
+    async fn query(&self, _: &str, _: &str, _: &str) -> Result<Vec<(SmolStr, StoredTile)>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// The last `count` records of an operator with 200,000 subscribers: some 600 calls a minute, in the order in which
+/// they arrive, with copies and poison among them.
+pub fn arrivals(count: usize) -> anyhow::Result<Vec<Arrival>> {
+    let mut config = Config::new(7, END_MS, 1, 200_000);
+    config.calls_per_subscriber_day = 4.0;
+    let generator = Generator::new(config)?;
+    let arrivals: Vec<_> = generator.arrivals(END_MS - 6 * 3_600_000, END_MS).take(count).collect();
+    anyhow::ensure!(arrivals.len() == count, "the generator made {} records only", arrivals.len());
+    Ok(arrivals)
+}
+
+/// The JSON of Kinesis events with `batch` of these records each, as Lambda would deliver them from a shard.
+pub fn events(shard: u32, records: &[&Arrival], batch: usize) -> Vec<String> {
+    let record = |(n, arrival): (usize, &&Arrival)| {
+        let sequence = 49_590_338_271_490_256_608_559_692_538_361_571_095_u128 + n as u128;
+        serde_json::json!({
+            "eventID": format!("shardId-{shard:012}:{sequence}"),
+            "eventName": "aws:kinesis:record",
+            "eventSource": "aws:kinesis",
+            "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/calls",
+            "eventVersion": "1.0",
+            "awsRegion": "us-east-1",
+            "invokeIdentityArn": "arn:aws:iam::000000000000:role/count-calls",
+            "kinesis": {
+                "sequenceNumber": sequence.to_string(),
+                "partitionKey": arrival.partition_key.as_str(),
+                "data": STANDARD.encode(&arrival.bytes),
+                "approximateArrivalTimestamp": arrival.arrival_ms as f64 / 1_000.0,
+                "kinesisSchemaVersion": "1.0",
+            },
+        })
+    };
+    let records: Vec<_> = records.iter().enumerate().map(record).collect();
+    records.chunks(batch).map(|chunk| serde_json::json!({ "Records": chunk }).to_string()).collect()
+}
+
+/// The median; of an even number of values, the upper of the two in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The processor's name and how many cores there are.
+pub fn machine() -> String {
+    let read = || -> anyhow::Result<String> {
+        let text = std::fs::read_to_string("/proc/cpuinfo")?;
+        let line = text.lines().find(|line| line.starts_with("model name")).context("no model name")?;
+        Ok(line.split(':').nth(1).unwrap_or_default().trim().to_owned())
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{}, {cores} cores", read().unwrap_or_else(|_| std::env::consts::ARCH.to_owned()))
+}
