@@ -31,9 +31,4 @@ impl FeatureFile {
     pub(crate) fn read(&self) -> Result<Arc<FeatureSet>, Failure> {
         definition_file::read(self.file.as_deref()).map(Arc::new).or_user()
     }
-
-    /// Whether they are the built-in ones, which the oracle knows.
-    pub(crate) const fn is_default(&self) -> bool {
-        self.file.is_none()
-    }
 }

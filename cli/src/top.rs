@@ -104,7 +104,7 @@ fn find<'a>(set: &'a Arc<FeatureSet>, arguments: &Arguments) -> Result<&'a Featu
             Err(RequestError::FeatureUnknown { nearest, .. }) if !nearest.is_empty() => {
                 refuse(format!("{id} is no feature; near it are {}", nearest.join(", ")))
             }
-            Err(_) => refuse(format!("{id} is no feature: `tollwatch features` lists them")),
+            Err(_) => refuse(format!("{id} is no feature: `tollwatch features list` has them")),
             Ok(_) => refuse(format!("{id} has no window of days: ask a service with `tollwatch get`")),
         };
     }

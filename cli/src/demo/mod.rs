@@ -27,7 +27,7 @@ use oracle::Recount;
 use snapshot::{RunId, Snapshot};
 use tiles::DynamoTiles;
 
-use crate::defaults::{FeatureFile, STREAM, TILE_TABLE};
+use crate::defaults::{STREAM, TILE_TABLE};
 use crate::demo::material::Material;
 use crate::demo::report::{DemoReport, Step};
 use crate::failure::{Blame as _, Failure, Outcome};
@@ -69,17 +69,12 @@ pub(crate) struct Arguments {
     /// Print one JSON object instead
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    definitions: FeatureFile,
 }
 
 /// Runs the demo; fails if any value differs from the recount.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    if !arguments.definitions.is_default() {
-        let why = "the recount knows the default features only: leave --definitions out of demo";
-        return Err(Failure::user(anyhow::anyhow!(why)));
-    }
-    let set = arguments.definitions.read()?;
+    // The recount knows the default features only.
+    let set = Arc::new(definition_file::read(None).or_internal()?);
     let temporary = tempfile::tempdir().context("no temporary folder can be made").or_user()?;
     let folder = arguments.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display())).or_user()?;

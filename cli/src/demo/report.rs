@@ -34,7 +34,7 @@ impl Step {
             Self::Generate => "make or read the calls",
             Self::Batch => "batch job",
             Self::Stream => "Kinesis, handler, DynamoDB",
-            Self::Recount => "index for the recount (meanwhile)",
+            Self::Recount => "index the recount, meanwhile",
             Self::CheckBatch => "check the snapshot",
             Self::CheckService => "check the service",
             Self::Lookups => "timed lookups",

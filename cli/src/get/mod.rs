@@ -67,7 +67,7 @@ impl Arguments {
             party: party.into(),
             level: level.into(),
             as_of: self.as_of.map(proto::from_millis).into(),
-            features: self.features.clone(),
+            features: self.features.iter().map(|feature| feature.trim().to_owned()).collect(),
             ..Default::default()
         }
     }

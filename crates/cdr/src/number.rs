@@ -18,6 +18,9 @@ pub enum NumberKind {
 }
 
 impl NumberKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::E164, Self::Extension, Self::Short, Self::Alpha, Self::Anonymous];
+
     /// The name in expressions and files: `e164`, `ext`, `short`, `alpha` or `anonymous`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -134,6 +134,16 @@ impl Field {
         }
     }
 
+    /// The only texts that the field ever has; empty where there is no such bound.
+    pub fn vocabulary(self) -> Vec<&'static str> {
+        match self {
+            Self::Outcome => cdr::Outcome::ALL.map(cdr::Outcome::as_str).to_vec(),
+            Self::Channel => cdr::Channel::ALL.map(cdr::Channel::as_str).to_vec(),
+            Self::Kind(_) => cdr::NumberKind::ALL.map(cdr::NumberKind::as_str).to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The field with this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.as_str() == name)

@@ -120,8 +120,10 @@ impl Typing<'_> {
     fn binary(&self, sql: &Sql, left: &Sql, op: &BinaryOperator, right: &Sql) -> Result<Expr, ExpressionError> {
         let comparison = |op| -> Result<Expr, ExpressionError> {
             let left = self.expression(left)?;
-            let right = self.typed(right, left.type_of())?;
-            Ok(compare(op, left, right))
+            let right_typed = self.typed(right, left.type_of())?;
+            known_text(right, &left, &right_typed)?;
+            known_text(sql, &right_typed, &left)?;
+            Ok(compare(op, left, right_typed))
         };
         let sum = |op| -> Result<Expr, ExpressionError> {
             Ok(arithmetic(op, self.typed(left, Type::Integer)?, self.typed(right, Type::Integer)?))
@@ -160,7 +162,9 @@ impl Typing<'_> {
         let mut texts = BTreeSet::new();
         let mut integers = BTreeSet::new();
         for element in list {
-            match self.typed(element, value.type_of())? {
+            let typed = self.typed(element, value.type_of())?;
+            known_text(element, &value, &typed)?;
+            match typed {
                 Expr::Text(text) => drop(texts.insert(text)),
                 Expr::Integer(number) => drop(integers.insert(number)),
                 _ => return Err(at(element, "expected a text or a whole number in the list".to_owned())),
@@ -184,6 +188,16 @@ impl Typing<'_> {
     fn boxed(&self, sql: &Sql, expected: Type) -> Result<Box<Expr>, ExpressionError> {
         self.typed(sql, expected).map(Box::new)
     }
+}
+
+/// Refuses a text that the field it is compared with never has: a misspelt outcome would be 0 for ever.
+fn known_text(sql: &Sql, field: &Expr, compared: &Expr) -> Result<(), ExpressionError> {
+    let (Expr::Field(field), Expr::Text(text)) = (field, compared) else { return Ok(()) };
+    let known = field.vocabulary();
+    if known.is_empty() || known.contains(&text.as_str()) {
+        return Ok(());
+    }
+    Err(at(sql, format!("{} is never '{text}'{}", field.as_str(), nearest(text, &known))))
 }
 
 /// ", did you mean X?" where a known name is near, else a list of the first few.
@@ -268,6 +282,9 @@ mod tests {
     fn what_is_wrong_is_said_with_its_place() {
         assert_eq!(shown("outcome = 'busy' and talk_m < 6"), "22: there is no field talk_m, did you mean talk_ms?");
         assert_eq!(shown("outcome = 3"), "11: expected a text, found an integer");
+        assert_eq!(shown("outcome = 'answerd'"), "11: outcome is never 'answerd', did you mean answered?");
+        assert_eq!(shown("channel in ('voice', 'sns')"), "22: channel is never 'sns', did you mean sms?");
+        assert_eq!(shown("'fax' = callee_kind"), "1: callee_kind is never 'fax', did you mean ext?");
         assert_eq!(shown("talk_ms / 2 = 1"), "1: there is no operator / here; use = <> < <= > >= and or + - *");
         assert_eq!(
             shown("callee_country in list('irfs')"),
