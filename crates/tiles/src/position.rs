@@ -20,20 +20,27 @@ impl Position {
         if sequence_number.is_empty() {
             return None;
         }
-        let mut sequence = [0u8; SEQUENCE_BYTES];
-        for digit in sequence_number.bytes() {
-            let mut carry = u16::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
-            for byte in sequence.iter_mut().rev() {
-                let product = u16::from(*byte) * 10 + carry;
-                *byte = product as u8;
-                carry = product >> 8;
+        // Eighteen digits at a time, the most that fit into a limb; the lowest limb last.
+        let mut limbs = [0u64; SEQUENCE_BYTES / 8];
+        for digits in sequence_number.as_bytes().chunks(18) {
+            let (mut scale, mut carry) = (1u64, 0u64);
+            for digit in digits {
+                carry = carry * 10 + u64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+                scale *= 10;
+            }
+            for limb in limbs.iter_mut().rev() {
+                let product = u128::from(*limb) * u128::from(scale) + u128::from(carry);
+                *limb = product as u64;
+                carry = (product >> 64) as u64;
             }
             if carry > 0 {
                 return None;
             }
         }
         let mut bytes = [0u8; BYTES];
-        bytes[..SEQUENCE_BYTES].copy_from_slice(&sequence);
+        for (place, limb) in bytes.chunks_exact_mut(8).zip(limbs) {
+            place.copy_from_slice(&limb.to_be_bytes());
+        }
         bytes[SEQUENCE_BYTES..].copy_from_slice(&sub_sequence.to_be_bytes());
         Some(Self(bytes))
     }
@@ -100,6 +107,15 @@ mod tests {
             prop_assert_eq!((a, x).cmp(&(b, y)), position(a, x).cmp(&position(b, y)));
             let bytes = position(a, 0);
             prop_assert_eq!(&bytes.as_bytes()[8..24], &a.to_be_bytes());
+            // A number of two limbs and more, moved up by ten digits: long multiplication by hand.
+            let moved = Position::parse(&format!("{a}{:010}", x), 0).unwrap();
+            let mut carry = u128::from(x);
+            for (place, byte) in bytes.as_bytes()[..24].iter().enumerate().rev() {
+                let product = u128::from(*byte) * 10_000_000_000 + carry;
+                prop_assert_eq!(moved.as_bytes()[place], product as u8);
+                carry = product >> 8;
+            }
+            prop_assert_eq!(carry, 0);
         }
     }
 
@@ -109,7 +125,11 @@ mod tests {
         let b = Position::parse("49590338271490256608559692540925702759324208523137515618", 0).unwrap();
         assert!(a < b);
         assert_eq!(Position::from_bytes(a.as_bytes()), Some(a));
-        for wrong in ["", "12a", "-1", &"9".repeat(60)] {
+        // 2^192 - 1 is the largest, 2^192 is too large.
+        let largest = "6277101735386680763835789423207666416102355444464034512895";
+        assert_eq!(Position::parse(largest, 0).unwrap().as_bytes()[..24], [0xff; 24]);
+        for wrong in ["", "12a", "-1", &"9".repeat(60), "6277101735386680763835789423207666416102355444464034512896"]
+        {
             assert_eq!(Position::parse(wrong, 0), None, "{wrong}");
         }
     }
