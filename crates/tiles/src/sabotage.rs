@@ -28,8 +28,8 @@ pub enum Sabotage {
     DeliveryForgotten,
     /// Derived tiles are written before caller tiles have decided.
     DerivedBeforeVerdict,
-    /// A shard's key leaves out the generation of the stream.
-    GenerationLeftOut,
+    /// The generation is not raised when the stream is recreated.
+    GenerationNotRaised,
     /// Every record of an aggregate has the position of the aggregate.
     SubSequenceLeftOut,
     /// The batch is reported failed from the record behind the first undone one.
@@ -40,7 +40,7 @@ pub enum Sabotage {
     QuarantineWithoutPosition,
     /// Lateness is judged by the clock of the machine.
     LatenessByClock,
-    /// A caller tile expires with its minute's lateness, before the derived tiles that counted its calls.
+    /// A caller tile expires before the derived tiles that counted its calls.
     CallerTileExpiresFirst,
 }
 
@@ -58,7 +58,7 @@ impl Sabotage {
         Self::CallerRemembersOne,
         Self::DeliveryForgotten,
         Self::DerivedBeforeVerdict,
-        Self::GenerationLeftOut,
+        Self::GenerationNotRaised,
         Self::SubSequenceLeftOut,
         Self::FailureReportedOneLate,
         Self::QuarantineFailureIgnored,

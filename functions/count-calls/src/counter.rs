@@ -83,7 +83,7 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             return Ok((response, report));
         }
         let ShardBatch { stream, shard, records } = read_event(event)?;
-        let generation = if is_on(Sabotage::GenerationLeftOut) { 0 } else { self.settings.generation };
+        let generation = if is_on(Sabotage::GenerationNotRaised) { 1 } else { self.settings.generation };
         let shard = ShardKey::new(&stream, generation, &shard);
         let stop_at = deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline);
         report.received = records.len() as u64;
