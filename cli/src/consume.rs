@@ -21,7 +21,7 @@ use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::stop_signal;
 use crate::output::print;
 use crate::pipeline::{Consumer, ConsumerParts};
-use crate::{clock, locations};
+use crate::{clock, locations, times};
 
 /// How often a shard of a local stream is read that has nothing new. That of an account has a quota of reads, and
 /// is read as often as Lambda reads it.
@@ -56,6 +56,9 @@ pub(crate) struct Arguments {
     /// Raised, with new checkpoints, when a stream of the same name is recreated: its sequence numbers begin anew
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     generation: u32,
+    /// For calls that are replayed: since when the stream holds all of them [default: since the first arrived]
+    #[arg(long, value_name = "TIME", value_parser = times::parse_time)]
+    covers_from: Option<i64>,
     /// Hours that a call may be old when it arrives
     #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=HOURS_MAX))]
     allowed_lateness: i64,
@@ -106,6 +109,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
             generation: arguments.generation,
             lateness: Lateness { allowed_ms: arguments.allowed_lateness * HOUR_MS },
             retention_ms: arguments.stream_retention * HOUR_MS,
+            covers_from_ms: arguments.covers_from,
         },
         source: settings,
     };

@@ -346,6 +346,9 @@ async fn read_back(tiles: &DynamoTiles, set: &FeatureSet) -> (Recount, u64) {
     let mut states: BTreeMap<(String, String), (Party, State)> = BTreeMap::new();
     let mut anonymous = 0;
     let visit = |key: tiles::TileKey, tile: tiles::StoredTile| {
+        if key == tiles::coverage_key(set.version()) {
+            return;
+        }
         let (version, entity) = key.pk.split_once('#').unwrap();
         assert_eq!(version, set.version());
         let party: Party = entity.split(':').next().unwrap().parse().unwrap();

@@ -215,7 +215,11 @@ async fn stream_calls(
             tiles: tiles.clone(),
             quarantine: quarantine.clone(),
             set: Arc::clone(set),
-            counter: CounterSettings { lateness: Lateness { allowed_ms }, ..CounterSettings::default() },
+            counter: CounterSettings {
+                lateness: Lateness { allowed_ms },
+                covers_from_ms: Some(material.stream_from_ms),
+                ..CounterSettings::default()
+            },
             source: Settings {
                 batch_size: 1_000,
                 batching_window: Duration::from_millis(200),

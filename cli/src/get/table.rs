@@ -1,9 +1,10 @@
 //! The answer as a table: a row a feature, a column a window.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ::features::Window;
-use proto::v1::{FeatureValue, GetFeaturesResponse, Level, Party, Value};
+use proto::v1::{FeatureValue, GetFeaturesResponse, Level, MissingReason, Party, Source, Value};
 
 /// The whole text.
 pub(crate) fn render(response: &GetFeaturesResponse) -> String {
@@ -15,8 +16,9 @@ pub(crate) fn render(response: &GetFeaturesResponse) -> String {
             text.push_str(&grid(title, &values));
         }
     }
+    let no_value = no_value(response);
     let marks = [
-        ("-", "no value", response.values.iter().any(|value| value.value.is_none())),
+        ("-", no_value.as_str(), response.values.iter().any(|value| value.value.is_none())),
         ("~", "estimate", response.values.iter().any(|value| value.value.is_some() && !value.exact)),
         ("!", "calls in it were not checked for duplicates", response.values.iter().any(|v| v.duplicates_unchecked)),
     ];
@@ -42,14 +44,41 @@ fn head(response: &GetFeaturesResponse) -> String {
     };
     line("as of", &moment(response.as_of.as_option()).unwrap_or_default());
     line("feature set", &response.feature_set_version);
+    let of_batch =
+        |value: &&FeatureValue| matches!(value.source.as_known(), Some(Source::SOURCE_BATCH | Source::SOURCE_MERGED));
     match moment(response.complete_for_arrivals_before.as_option()) {
         Some(before) => line("batch has", &format!("every call that arrived before {before}")),
-        None => line("batch has", "not said up to when it is complete"),
+        None if response.values.iter().any(|value| of_batch(&value)) => {
+            line("batch has", "not said up to when it is complete");
+        }
+        None => {}
+    }
+    let ends = |value: &FeatureValue| value.window_end.as_option().and_then(proto::to_millis);
+    let as_of = response.as_of.as_option().and_then(proto::to_millis);
+    let days_end = response.values.iter().filter(of_batch).filter_map(ends).min().filter(|end| Some(*end) < as_of);
+    if let Some(end) = days_end {
+        line("days end", &format!("{}, with the snapshot", cdr::format_time(end)));
     }
     for reason in &response.degraded_reasons {
         line("degraded", reason);
     }
     text
+}
+
+/// What a dash means, with every reason that the service gave.
+fn no_value(response: &GetFeaturesResponse) -> String {
+    let absent = response.values.iter().filter(|value| value.value.is_none());
+    let reasons: BTreeSet<&str> = absent
+        .map(|value| match value.missing_reason.as_known() {
+            Some(MissingReason::MISSING_REASON_NO_CALLS) => "no calls to make it of",
+            Some(MissingReason::MISSING_REASON_NO_SNAPSHOT) => "no snapshot",
+            Some(MissingReason::MISSING_REASON_EXPIRED) => "not kept for that time",
+            Some(MissingReason::MISSING_REASON_UNAVAILABLE) => "a store did not answer",
+            _ => "not said why",
+        })
+        .collect();
+    let reasons: Vec<&str> = reasons.into_iter().collect();
+    format!("no value ({})", reasons.join(", "))
 }
 
 /// The values of one party.
@@ -131,7 +160,12 @@ mod tests {
     use super::*;
 
     fn value(id: &str, party: Party, value: Option<Value>, exact: bool) -> FeatureValue {
-        FeatureValue { id: id.to_owned(), party: party.into(), value, exact, ..Default::default() }
+        let missing_reason = match value {
+            None => MissingReason::MISSING_REASON_NO_CALLS,
+            Some(_) => MissingReason::MISSING_REASON_UNSPECIFIED,
+        };
+        let (party, missing_reason) = (party.into(), missing_reason.into());
+        FeatureValue { id: id.to_owned(), party, value, exact, missing_reason, ..Default::default() }
     }
 
     #[test]
@@ -145,7 +179,11 @@ mod tests {
             values: vec![
                 value("calls_24h", caller, Some(Value::Integer(12_345)), true),
                 value("calls_5m", caller, Some(Value::Integer(7)), true),
-                value("calls_90d", caller, Some(Value::Integer(99)), true),
+                FeatureValue {
+                    source: Source::SOURCE_BATCH.into(),
+                    window_end: proto::from_millis(1_795_219_200_000).into(),
+                    ..value("calls_90d", caller, Some(Value::Integer(99)), true)
+                },
                 value("distinct_callees_90d", caller, Some(Value::Integer(800)), false),
                 value("answer_seizure_ratio_5m", caller, Some(Value::Number(2.0 / 3.0)), true),
                 value("mean_talk_ms_24h", caller, None, true),
@@ -160,6 +198,7 @@ prefix +1202
 as of          2026-11-21T07:06:05.004Z
 feature set    v7
 batch has      not said up to when it is complete
+days end       2026-11-21T00:00:00.000Z, with the snapshot
 degraded       no snapshot has been published
 
 as caller                5m    24h   90d
@@ -171,7 +210,7 @@ mean_talk_ms                     -
 as callee       5m
 received_calls   0
 
-- no value, ~ estimate
+- no value (no calls to make it of), ~ estimate
 ";
         assert_eq!(render(&response), expected);
     }

@@ -83,6 +83,7 @@ pub(crate) async fn stream(history: &History, parts: Parts<'_>) -> Result<(), Fa
             counter: CounterSettings {
                 generation: parts.generation,
                 lateness: Lateness { allowed_ms: LATENESS_MS },
+                covers_from_ms: Some(from_ms),
                 ..CounterSettings::default()
             },
             source: Settings {

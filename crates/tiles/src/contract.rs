@@ -1,12 +1,15 @@
 //! What every tile store must do. Each backend's tests call [`check_store`].
 
-use crate::{CasOutcome, Position, StoreError, StoredTile, TileKey, TileStore, TileVersion};
+use crate::{
+    CasOutcome, Position, StoreError, StoredTile, TileKey, TileStore, TileVersion, note_coverage, read_coverage,
+};
 
 /// Runs the whole contract against an empty store; the message names the rule that does not hold.
 pub async fn check_store(store: &impl TileStore) -> Result<(), String> {
     write_needs_the_version(store).await?;
     refusal_brings_the_tile_back(store).await?;
     one_of_many_writers_wins(store).await?;
+    coverage_is_noted_once(store).await?;
     query_is_ordered_and_half_open(store).await
 }
 
@@ -34,6 +37,17 @@ async fn set(
 
 fn rule(holds: bool, rule: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(format!("the store breaks its contract: {rule}")) }
+}
+
+async fn coverage_is_noted_once(store: &impl TileStore) -> Result<(), String> {
+    let told = |error: StoreError| error.to_string();
+    rule(read_coverage(store, "v").await.map_err(told)?.is_none(), "nothing is covered before it is noted")?;
+    for since_ms in [1_795_176_000_123, 5] {
+        note_coverage(store, "v", since_ms).await.map_err(told)?;
+        let noted = read_coverage(store, "v").await.map_err(told)?;
+        rule(noted == Some(1_795_176_000_123), "coverage is what was noted first")?;
+    }
+    Ok(())
 }
 
 async fn write_needs_the_version(store: &impl TileStore) -> Result<(), String> {

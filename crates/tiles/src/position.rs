@@ -108,7 +108,7 @@ mod tests {
             let bytes = position(a, 0);
             prop_assert_eq!(&bytes.as_bytes()[8..24], &a.to_be_bytes());
             // A number of two limbs and more, moved up by ten digits: long multiplication by hand.
-            let moved = Position::parse(&format!("{a}{:010}", x), 0).unwrap();
+            let moved = Position::parse(&format!("{a}{x:010}"), 0).unwrap();
             let mut carry = u128::from(x);
             for (place, byte) in bytes.as_bytes()[..24].iter().enumerate().rev() {
                 let product = u128::from(*byte) * 10_000_000_000 + carry;

@@ -45,6 +45,15 @@ pub enum CasOutcome {
     },
 }
 
+impl CasOutcome {
+    /// Write units billed, whatever came of it.
+    pub const fn units(&self) -> f64 {
+        match self {
+            Self::Written { units } | Self::Refused { units, .. } => *units,
+        }
+    }
+}
+
 /// Why a request came to no answer. Kinds are by what the caller must do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

@@ -60,6 +60,7 @@ impl Configuration {
                 generation: number("STREAM_GENERATION", 1, u32::MAX)?,
                 lateness: Lateness { allowed_ms },
                 retention_ms,
+                covers_from_ms: None,
             },
         })
     }
@@ -68,7 +69,7 @@ impl Configuration {
 impl Default for CounterSettings {
     /// What a stream with 24 hours of retention wants.
     fn default() -> Self {
-        Self { generation: 1, lateness: Lateness { allowed_ms: DAY_MS }, retention_ms: DAY_MS }
+        Self { generation: 1, lateness: Lateness { allowed_ms: DAY_MS }, retention_ms: DAY_MS, covers_from_ms: None }
     }
 }
 

@@ -8,14 +8,16 @@ use cdr::{CallRecord, NumberPlan};
 use features::{FeatureSet, Level, Observation, Observer, Party, SlotInput, SlotMask};
 use futures::StreamExt as _;
 use tiles::sabotage::{Sabotage, is_on};
-use tiles::{CallMark, CallerTile, DerivedTile, Position, ShardKey, TileStore, Verdict};
+use tiles::{CallMark, CallerTile, DerivedTile, Position, ShardKey, TileStore, Verdict, note_coverage};
 use tokio::time::Instant;
 
 use crate::caller_stage::{mark, write_caller_tiles};
 use crate::cut::{first_undone, first_unsettled, settled_calls};
 use crate::derived_stage::write_derived_tiles;
 use crate::intake::{Lateness, Received, ShardBatch, judge, read_event};
-use crate::limits::{CACHE_BYTES, CHUNK_RECORDS, DEADLINE_MARGIN, REQUESTS_IN_FLIGHT, TILE_LIFE_MIN_MS};
+use crate::limits::{
+    CACHE_BYTES, CHUNK_RECORDS, DEADLINE_MARGIN, NOTE_TIME_MAX, REQUESTS_IN_FLIGHT, TILE_LIFE_MIN_MS,
+};
 use crate::quarantine::{Quarantine, set_aside};
 use crate::report::BatchReport;
 use crate::tile_cache::TileCache;
@@ -30,6 +32,9 @@ pub struct CounterSettings {
     pub lateness: Lateness,
     /// How long the stream keeps records, in milliseconds: a redelivery may come that late.
     pub retention_ms: i64,
+    /// Since when the stream holds every call, in milliseconds since 1970 UTC, for calls that are replayed; `None`:
+    /// since the first record arrived. Noted once a feature set: answers about earlier times are marked.
+    pub covers_from_ms: Option<i64>,
 }
 
 /// Why an event was not worked through at all; the stream delivers the whole batch again.
@@ -54,6 +59,7 @@ pub struct CallCounter<S, Q> {
     observer: Observer,
     caller_tiles: TileCache<CallerTile>,
     derived_tiles: TileCache<DerivedTile>,
+    is_coverage_noted: bool,
 }
 
 impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
@@ -67,7 +73,17 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
     ) -> Self {
         let observer = Observer::new(Arc::clone(&set));
         let (caller_tiles, derived_tiles) = (TileCache::new(CACHE_BYTES / 2), TileCache::new(CACHE_BYTES / 2));
-        Self { store, quarantine, set, plan, settings, observer, caller_tiles, derived_tiles }
+        Self {
+            store,
+            quarantine,
+            set,
+            plan,
+            settings,
+            observer,
+            caller_tiles,
+            derived_tiles,
+            is_coverage_noted: false,
+        }
     }
 
     /// Works through a batch and says from which record on the stream is to deliver again, if from any. It
@@ -87,6 +103,19 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
         let shard = ShardKey::new(&stream, generation, &shard);
         let stop_at = deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline);
         report.received = records.len() as u64;
+        if !self.is_coverage_noted {
+            let since_ms = self.settings.covers_from_ms.unwrap_or(records[0].arrived_at_ms);
+            let noted = note_coverage(&self.store, self.set.version(), since_ms);
+            // Where it does not work the next batch tries again; answers are marked until then.
+            match tokio::time::timeout(NOTE_TIME_MAX, noted).await {
+                Ok(Ok(units)) => {
+                    self.is_coverage_noted = true;
+                    report.write_units += units;
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "since when calls are counted could not be noted"),
+                Err(_) => tracing::warn!("since when calls are counted could not be noted in time"),
+            }
+        }
         for (n, chunk) in records.chunks(CHUNK_RECORDS).enumerate() {
             if let Some(undone) = self.count_chunk(&shard, chunk, stop_at, &mut report).await? {
                 let undone = n * CHUNK_RECORDS + undone;

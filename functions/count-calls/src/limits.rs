@@ -22,6 +22,9 @@ pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// What is left of the function's time when it stops to begin requests, so that its answer arrives.
 pub(crate) const DEADLINE_MARGIN: Duration = Duration::from_millis(1_500);
 
+/// How long a function's first batch waits for the note of when counting began.
+pub(crate) const NOTE_TIME_MAX: Duration = Duration::from_secs(1);
+
 /// Tiles kept from batch to batch, in bytes of memory: the next batch of the shard then writes each once.
 pub(crate) const CACHE_BYTES: usize = 48 << 20;
 

@@ -9,6 +9,13 @@ use crate::merge::{Stale, start_of};
 pub enum Degradation {
     /// The tile store did not answer.
     TilesUnavailable,
+    /// Nothing has been counted under the service's definitions.
+    NothingCounted,
+    /// Windows begin before calls were counted under the service's definitions.
+    CountedSince {
+        /// The first moment from which on they are, in milliseconds since 1970 UTC.
+        since_ms: i64,
+    },
     /// The snapshot could not be read.
     SnapshotUnavailable,
     /// No snapshot has been published.
@@ -34,6 +41,16 @@ impl fmt::Display for Degradation {
         match self {
             Self::TilesUnavailable => f.write_str(
                 "the tile store did not answer: stream windows are missing, windows of days end with the snapshot",
+            ),
+            Self::NothingCounted => f.write_str(
+                "no call of the stream has been counted with these definitions: what comes from the stream is 0 for \
+                 want of calls",
+            ),
+            Self::CountedSince { since_ms } => write!(
+                f,
+                "the stream has been counted with these definitions since {}: windows that begin before lack the calls \
+                 before",
+                cdr::format_time(*since_ms)
             ),
             Self::SnapshotUnavailable => {
                 f.write_str("the snapshot could not be read: windows of more than a day are missing")

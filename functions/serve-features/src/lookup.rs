@@ -155,9 +155,15 @@ impl Lookup {
                 Window::Batch(batch) => (window, merge::batch_window(batch.days(), as_of, day, streamed)),
             })
             .collect();
-        let (tiles, row) = futures::join!(self.read_tiles(&entity, &plans), read_row(&entity, &plans, pinned));
+        let (tiles, since, row) = futures::join!(
+            self.read_tiles(&entity, &plans),
+            self.tiles.counted_since(),
+            read_row(&entity, &plans, pinned)
+        );
+        // Of levels that the stream keeps; the others ask for no tiles that could be there.
+        let tiles_from_ms = tiles.keys().map(|interval| interval.from_ms).min().filter(|_| streamed);
         let read = Reading { empty: State::empty(self.catalog.set().slots(entity.party)), tiles, row, pinned };
-        let mut degraded = BTreeSet::new();
+        let mut degraded = uncovered(&since, tiles_from_ms);
         let windows =
             plans.into_iter().map(|(window, plan)| (window, read.resolve(window, plan, &mut degraded))).collect();
         let complete_before_ms = match (&read.row, day) {
@@ -188,6 +194,17 @@ impl Lookup {
             }
         }
     }
+}
+
+/// Whether tiles are asked for of a time before calls were counted. What the store did not answer is said elsewhere:
+/// the tiles are in the same table.
+fn uncovered(since: &Result<Option<i64>, SourceError>, tiles_from_ms: Option<i64>) -> BTreeSet<Degradation> {
+    let Some(from_ms) = tiles_from_ms else { return BTreeSet::new() };
+    BTreeSet::from_iter(match since {
+        Ok(None) => Some(Degradation::NothingCounted),
+        Ok(Some(since_ms)) if from_ms < *since_ms => Some(Degradation::CountedSince { since_ms: *since_ms }),
+        Ok(Some(_)) | Err(_) => None,
+    })
 }
 
 /// The snapshot row, if a plan needs it: `Some(Ok(None))` where nothing happened in the longest window.

@@ -29,6 +29,10 @@ pub trait TileSource: Send + Sync + 'static {
         entity: &'a Entity,
         intervals: &'a [Interval],
     ) -> BoxFuture<'a, Result<Vec<WindowState>, SourceError>>;
+
+    /// Since when calls are counted under the service's definitions, in milliseconds since 1970 UTC; `None` if none
+    /// was yet.
+    fn counted_since(&self) -> BoxFuture<'_, Result<Option<i64>, SourceError>>;
 }
 
 /// Where the newest snapshot is found.

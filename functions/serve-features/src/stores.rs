@@ -1,6 +1,6 @@
 //! The real stores behind the ports of [`crate::sources`].
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use features::{Entity, FeatureSet, State};
@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use objects::Objects;
 use snapshot::{OnlineRow, SnapshotError, SnapshotReader};
-use tiles::{Interval, TileStore, WindowState, read_states};
+use tiles::{Interval, TileStore, WindowState, read_coverage, read_states};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -26,12 +26,14 @@ pub struct StoredTiles<S> {
     store: S,
     set: Arc<FeatureSet>,
     clock: Clock,
+    /// Read until it is there; it never changes.
+    counted_since: OnceLock<i64>,
 }
 
 impl<S: TileStore> StoredTiles<S> {
     /// Reads the tiles of `set`. `clock` says which have expired.
     pub fn new(store: S, set: Arc<FeatureSet>, clock: Clock) -> Self {
-        Self { store, set, clock }
+        Self { store, set, clock, counted_since: OnceLock::new() }
     }
 }
 
@@ -44,6 +46,17 @@ impl<S: TileStore + 'static> TileSource for StoredTiles<S> {
         let now_s = (self.clock)().div_euclid(1000);
         let states = read_states(&self.store, &self.set, entity, intervals, now_s);
         states.map(|states| states.map_err(SourceError::new)).boxed()
+    }
+
+    fn counted_since(&self) -> BoxFuture<'_, Result<Option<i64>, SourceError>> {
+        async {
+            if let Some(since_ms) = self.counted_since.get() {
+                return Ok(Some(*since_ms));
+            }
+            let since_ms = read_coverage(&self.store, self.set.version()).await.map_err(SourceError::new)?;
+            Ok(since_ms.map(|since_ms| *self.counted_since.get_or_init(|| since_ms)))
+        }
+        .boxed()
     }
 }
 

@@ -187,6 +187,30 @@ async fn a_moment_that_is_no_longer_kept_is_missing() {
 }
 
 #[tokio::test]
+async fn windows_from_before_counting_began_are_marked() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    let mut world = World::new(history(now + 1), now).with_snapshot(1);
+    world.counted_since_ms = Some(now - 2 * 3_600_000);
+    let service = world.service().await;
+    let within = service.get(&ask(CALLER, &["calls_1h"])).await.unwrap();
+    assert!(!within.degraded);
+    for before in ["calls_6h", "calls_30d"] {
+        let answer = service.get(&ask(CALLER, &[before])).await.unwrap();
+        assert!(answer.degraded, "{before}");
+        assert!(answer.degraded_reasons[0].contains("counted with these definitions since 2026-"), "{answer:?}");
+    }
+    // Ranges come from the snapshot alone.
+    let mut request = ask("range:+1202555", &["calls"]);
+    request.party = Party::PARTY_CALLER.into();
+    assert!(!service.get(&request).await.unwrap().degraded);
+
+    let mut nothing = World::new(Vec::new(), now);
+    nothing.counted_since_ms = None;
+    let answer = nothing.service().await.get(&ask(CALLER, &["calls_1h"])).await.unwrap();
+    assert!(answer.degraded_reasons[0].contains("no call of the stream has been counted"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn the_future_is_refused() {
     let world = World::new(Vec::new(), MIDNIGHT);
     let mut request = ask(CALLER, &[]);

@@ -22,7 +22,7 @@ use snapshot::{
 use tempfile::TempDir;
 use tiles::{
     CasOutcome, Granularity, Interval, MemoryTiles, Position, ShardKey, StoredTile, TileKey, TileStore, TileVersion,
-    WindowState, partition_key,
+    WindowState, note_coverage, partition_key,
 };
 
 /// 2026-11-21, 00:00 UTC.
@@ -68,6 +68,8 @@ pub struct World {
     pub tiles_down: Arc<AtomicBool>,
     pub snapshot_down: Arc<AtomicBool>,
     pub snapshot_version: Option<String>,
+    /// Since when calls are counted; `None`: nothing was.
+    pub counted_since_ms: Option<i64>,
     folder: Arc<TempDir>,
 }
 
@@ -82,6 +84,7 @@ impl World {
             tiles_down: Arc::default(),
             snapshot_down: Arc::default(),
             snapshot_version: None,
+            counted_since_ms: Some(0),
             folder: Arc::new(tempfile::tempdir().unwrap()),
         }
     }
@@ -144,6 +147,9 @@ impl World {
             }
         }
         let store = MemoryTiles::default();
+        if let Some(since_ms) = self.counted_since_ms {
+            note_coverage(&store, self.set.version(), since_ms).await.unwrap();
+        }
         for (key, (state, is_caller)) in states {
             let version = if is_caller {
                 TileVersion::Calls(1)
@@ -253,6 +259,10 @@ impl<S: TileSource> TileSource for Failing<S> {
             return async { Err(SourceError::new("no route to the table")) }.boxed();
         }
         self.inner.read(entity, intervals)
+    }
+
+    fn counted_since(&self) -> BoxFuture<'_, Result<Option<i64>, SourceError>> {
+        self.inner.counted_since()
     }
 }
 
