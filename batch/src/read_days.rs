@@ -40,13 +40,14 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads every file once. The first file that cannot be read ends it.
+    /// Reads every file once. A file that cannot be read ends it; of several, the first in order is named, however
+    /// the threads were scheduled: files are taken in order, and one that was taken is read to its end or its error.
     pub(crate) fn read(&self, files: &[InputFile], done: impl Fn(u64) + Sync) -> Result<ReadDays, BatchError> {
         let plan = NumberPlan::new(&self.set.settings().default_region)?;
         let fields = fields_of(self.set);
         let threads = self.threads.min(files.len()).max(1);
         let (next, read, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
-        let work = |thread: usize| -> Result<ReadDays, BatchError> {
+        let work = |thread: usize| -> Result<ReadDays, (usize, BatchError)> {
             let mut found = ReadDays::default();
             let mut sorter = DaySorter::new(&fields, self.folder, thread, CALLS_IN_MEMORY / threads);
             while !failed.load(Ordering::Relaxed) {
@@ -54,23 +55,28 @@ impl Reading<'_> {
                 let Some(file) = files.get(number) else { break };
                 if let Err(error) = self.read_file(file, number as u64, &plan, &mut sorter, &mut found) {
                     failed.store(true, Ordering::Relaxed);
-                    return Err(error);
+                    return Err((number, error));
                 }
                 done(read.fetch_add(1, Ordering::Relaxed) as u64 + 1);
             }
-            found.days = sorter.finish()?;
+            found.days = sorter.finish().map_err(|error| (usize::MAX, error))?;
             Ok(found)
         };
-        let results: Vec<Result<ReadDays, BatchError>> = std::thread::scope(|scope| {
+        let results: Vec<Result<ReadDays, (usize, BatchError)>> = std::thread::scope(|scope| {
             let handles: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
-            let broken = || Err(BatchError::Broken("read calls"));
+            let broken = || Err((usize::MAX, BatchError::Broken("read calls")));
             handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| broken())).collect()
         });
         let mut all = ReadDays::default();
+        let mut first: Option<(usize, BatchError)> = None;
         for found in results {
-            all.add(found?);
+            match found {
+                Ok(found) => all.add(found),
+                Err((number, _)) if first.as_ref().is_some_and(|(before, _)| *before <= number) => {}
+                Err(failure) => first = Some(failure),
+            }
         }
-        Ok(all)
+        first.map_or(Ok(all), |(_, error)| Err(error))
     }
 
     fn read_file(

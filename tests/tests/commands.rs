@@ -296,7 +296,8 @@ fn batch_refuses_what_it_cannot_use_and_publishes_nothing() {
         ("--input invalid.jsonl --output new", ["1 missing_field", "no valid call"]),
         ("--input garbage.jsonl --output new", ["garbage.jsonl is binary", "wants call records"]),
         ("--input cut.parquet --output new", ["cut.parquet is damaged", "copy it again"]),
-        ("--input . --output new", ["is damaged", "leave it out"]),
+        // Of several bad files, the first by name.
+        ("--input . --output new", ["cut.parquet is damaged", "leave it out"]),
         ("--input one.jsonl --output one.jsonl", ["cannot write to one.jsonl", ""]),
         ("--input one.jsonl --output new --as-of 2025-01-01", ["as of 2025-01-01", "2026-11-20"]),
         ("--input one.jsonl --output new --as-of 2026-02-30", ["--as-of", "YEAR-MONTH-DAY"]),
