@@ -18,7 +18,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use bench::{arrivals, events, machine, median};
+use bench::{arrivals, events, machine, median, peak_mb};
 use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig};
 use tiles::DynamoTiles;
 use tokio::net::TcpListener;
@@ -120,7 +120,7 @@ async fn once(binary: &PathBuf, event: &str, dynamodb: &str) -> anyhow::Result<S
     tokio::time::timeout(Duration::from_secs(30), api.answered.notified())
         .await
         .context("no answer in 30 seconds")?;
-    let peak_mb = peak_mb(id).context("no VmHWM")?;
+    let peak_mb = peak_mb(id)?;
     child.0.kill()?;
     server.abort();
     let seen = api.seen.lock().map_err(|_| anyhow::anyhow!("the runtime API broke"))?;
@@ -128,14 +128,6 @@ async fn once(binary: &PathBuf, event: &str, dynamodb: &str) -> anyhow::Result<S
     let since = |at: Option<Instant>| at.map_or(f64::NAN, |at| (at - started).as_secs_f64() * 1_000.0);
     let (poll_ms, answer_ms) = (since(seen.first_poll), since(seen.first_answer));
     Ok(Start { poll_ms, answer_ms, ready_mb: seen.ready_mb, peak_mb })
-}
-
-/// The most memory that a process has had so far.
-fn peak_mb(process: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let peak_kb: f64 = peak.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(peak_kb / 1_024.0)
 }
 
 /// A process that does not outlive its measurement.
@@ -156,7 +148,7 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
         seen.polls += 1;
         if seen.first_poll.is_none() {
             seen.first_poll = Some(Instant::now());
-            seen.ready_mb = api.process.get().and_then(|process| peak_mb(*process)).unwrap_or(f64::NAN);
+            seen.ready_mb = api.process.get().and_then(|process| peak_mb(*process).ok()).unwrap_or(f64::NAN);
         }
         seen.polls == 1
     };

@@ -8,10 +8,10 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_lambda_events::kinesis::KinesisEvent;
-use bench::{Nowhere, Sink, arrivals, events, machine, median};
+use bench::{Nowhere, Sink, arrivals, events, handle, machine, median};
 use cdr::NumberPlan;
 use count_calls::{BatchReport, CallCounter, CounterSettings};
 use features::FeatureSet;
@@ -42,8 +42,8 @@ fn main() -> anyhow::Result<()> {
             })
         });
         let decode = median(decode.skip(1).collect::<anyhow::Result<_>>()?);
-        let (handler, _) = handle(Sink, &set, &events, batch)?;
-        let (in_memory, total) = handle(MemoryTiles::default(), &set, &events, batch)?;
+        let (handler, _) = rate(Sink, &set, &events, batch)?;
+        let (in_memory, total) = rate(MemoryTiles::default(), &set, &events, batch)?;
         let units = total.write_units / total.counted as f64;
         println!("{batch:>8} {decode:>14.0} {handler:>14.0} {in_memory:>14.0} {units:>12.2}");
     }
@@ -58,7 +58,7 @@ fn timed(run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
 }
 
 /// The median rate of one function over all events, its first stretch left out, and what it did.
-fn handle(
+fn rate(
     store: impl TileStore,
     set: &Arc<FeatureSet>,
     events: &[String],
@@ -69,18 +69,7 @@ fn handle(
     let mut counter = CallCounter::new(store, Nowhere, Arc::clone(set), plan, CounterSettings::default());
     let (mut total, mut rates) = (BatchReport::default(), Vec::new());
     for stretch in events.chunks(RECORDS / batch) {
-        rates.push(timed(|| {
-            runtime.block_on(async {
-                for event in stretch {
-                    let event: KinesisEvent = serde_json::from_str(event)?;
-                    let deadline = tokio::time::Instant::now() + Duration::from_mins(15);
-                    let (response, report) = counter.handle(event, deadline).await?;
-                    anyhow::ensure!(response.batch_item_failures.is_empty(), "a record was left undone");
-                    total.merge(&report);
-                }
-                Ok(())
-            })
-        })?);
+        rates.push(timed(|| runtime.block_on(handle(&mut counter, stretch, &mut total)))?);
     }
     Ok((median(rates.split_off(1)), total))
 }

@@ -1,10 +1,13 @@
 //! What the measurements share: the calls, the events, and the name of the machine.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
+use aws_lambda_events::kinesis::KinesisEvent;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cdr_generator::{Arrival, Config, Generator};
-use count_calls::{Quarantine, QuarantineError, QuarantinedRecord};
+use count_calls::{BatchReport, CallCounter, Quarantine, QuarantineError, QuarantinedRecord};
 use smol_str::SmolStr;
 use tiles::{CasOutcome, StoreError, StoredTile, TileKey, TileStore, TileVersion, write_units};
 
@@ -74,6 +77,30 @@ pub fn events(shard: u32, records: &[&Arrival], batch: usize) -> Vec<String> {
     };
     let records: Vec<_> = records.iter().enumerate().map(record).collect();
     records.chunks(batch).map(|chunk| serde_json::json!({ "Records": chunk }).to_string()).collect()
+}
+
+/// Has a function handle events; fails if it leaves a record undone.
+pub async fn handle<S: TileStore>(
+    counter: &mut CallCounter<S, Nowhere>,
+    events: &[String],
+    total: &mut BatchReport,
+) -> anyhow::Result<()> {
+    for event in events {
+        let event: KinesisEvent = serde_json::from_str(event)?;
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(15);
+        let (response, report) = counter.handle(event, deadline).await?;
+        anyhow::ensure!(response.batch_item_failures.is_empty(), "a record was left undone");
+        total.merge(&report);
+    }
+    Ok(())
+}
+
+/// The most memory that a process has had so far, in MB.
+pub fn peak_mb(process: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let peak_kb: f64 = peak.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(peak_kb / 1_024.0)
 }
 
 /// The median; of an even number of values, the upper of the two in the middle.

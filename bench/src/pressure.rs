@@ -7,9 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use aws_lambda_events::kinesis::KinesisEvent;
-use bench::{Nowhere, Sink, machine};
+use bench::{Nowhere, Sink, machine, peak_mb};
 use cdr::NumberPlan;
 use count_calls::{BatchReport, CallCounter, CounterSettings};
 use event_source::{MAX_BATCH_BYTES, Record, kinesis_event, payload_bytes};
@@ -75,11 +74,8 @@ fn run(name: &str) -> anyhow::Result<()> {
         None => deliver(&aggregates())?,
     }
     anyhow::ensure!(total.duplicates == 0 && total.quarantined.is_empty(), "{total:?}");
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    let peak_kb: f64 = peak.trim().trim_end_matches("kB").trim().parse()?;
     let counted = total.counted + total.unchecked;
-    println!("{name:<44} {:>10.2} {counted:>12} {:>12.0}", took.as_secs_f64(), peak_kb / 1_024.0);
+    println!("{name:<44} {:>10.2} {counted:>12} {:>12.0}", took.as_secs_f64(), peak_mb(std::process::id())?);
     Ok(())
 }
 

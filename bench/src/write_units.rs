@@ -7,15 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
-use aws_lambda_events::kinesis::KinesisEvent;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConsumedCapacity, Put, ReturnConsumedCapacity, TransactWriteItem, Update,
 };
-use bench::{Nowhere, arrivals, events, machine};
+use bench::{Nowhere, arrivals, events, handle, machine};
 use cdr::{CallRecord, NumberPlan};
 use cdr_generator::Arrival;
 use count_calls::{BatchReport, CallCounter, CounterSettings};
@@ -89,13 +88,7 @@ async fn count(store: impl TileStore, set: &Arc<FeatureSet>, events: &[String]) 
     let plan = Arc::new(NumberPlan::new("US")?);
     let mut counter = CallCounter::new(store, Nowhere, Arc::clone(set), plan, CounterSettings::default());
     let mut total = BatchReport::default();
-    for event in events {
-        let event: KinesisEvent = serde_json::from_str(event)?;
-        let deadline = tokio::time::Instant::now() + Duration::from_mins(15);
-        let (response, report) = counter.handle(event, deadline).await?;
-        anyhow::ensure!(response.batch_item_failures.is_empty(), "a record was left undone");
-        total.merge(&report);
-    }
+    handle(&mut counter, events, &mut total).await?;
     Ok(total)
 }
 

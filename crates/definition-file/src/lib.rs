@@ -29,11 +29,11 @@ pub enum FileError {
 
 /// The definitions of `file`, or the built-in ones.
 pub fn read(file: Option<&Path>) -> Result<FeatureSet, FileError> {
-    let (text, path) = match file {
-        None => return FeatureSet::default_set().map_err(|errors| refused("features.toml", errors)),
-        Some(path) => (std::fs::read_to_string(path), path),
+    let Some(path) = file else {
+        return FeatureSet::default_set().map_err(|errors| refused("features.toml", errors));
     };
-    let text = text.map_err(|cause| FileError::Unreadable { path: path.to_owned(), cause })?;
+    let unreadable = |cause| FileError::Unreadable { path: path.to_owned(), cause };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let read_list = |list: &str| std::fs::read_to_string(folder.join(list)).map_err(|error| error.to_string());
     FeatureSet::parse(&text, read_list).map_err(|errors| refused(path, errors))

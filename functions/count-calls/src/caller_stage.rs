@@ -37,22 +37,22 @@ pub(crate) async fn write_caller_tiles<S: TileStore>(
         .into_iter()
         .map(|group| {
             let base = cache.take(&group.key).unwrap_or_else(|| CallerTile::empty(frame.set.slots(Party::Caller)));
-            (group.key.clone(), PendingCaller::new(frame, calls, group, base))
+            PendingCaller::new(frame, calls, group, base)
         })
         .collect();
     let mut stage = CallerStage { verdicts: vec![None; calls.len()], cost: Cost::default(), failures: Vec::new() };
-    for Settled { key, pending, outcome, cost } in settle_all(frame.store, tiles, deadline).await {
+    for Settled { pending, outcome, cost } in settle_all(frame.store, tiles, deadline).await {
         stage.cost.add(cost);
         match outcome {
             Ok(()) => {
                 for (place, verdict) in pending.group.calls.iter().zip(pending.verdicts) {
                     stage.verdicts[*place] = Some(verdict);
                 }
-                cache.put(key, pending.tile);
+                cache.put(pending.group.key, pending.tile);
             }
             Err(failure) => {
                 if is_on(Sabotage::CacheTrustedAfterFailure) {
-                    cache.put(key, pending.tile);
+                    cache.put(pending.group.key, pending.tile);
                 }
                 stage.failures.push(failure);
             }
@@ -120,6 +120,10 @@ impl<'a, S> PendingCaller<'a, S> {
 }
 
 impl<S> Pending for PendingCaller<'_, S> {
+    fn key(&self) -> &TileKey {
+        &self.group.key
+    }
+
     fn rebase(&mut self, current: Option<&StoredTile>) -> Result<(), StoreError> {
         let slots = self.frame.set.slots(Party::Caller);
         self.tile = match current {

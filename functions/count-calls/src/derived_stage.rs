@@ -41,23 +41,25 @@ pub(crate) async fn write_derived_tiles<S: TileStore>(
         .into_iter()
         .map(|delta| {
             let base = cache.take(&delta.key).unwrap_or_else(|| DerivedTile::empty(frame.set.slots(delta.party)));
-            (delta.key.clone(), PendingDerived::new(frame, shard, calls, delta, base))
+            PendingDerived::new(frame, shard, calls, delta, base)
         })
         .collect();
     let mut stage = DerivedStage { first_undone: None, cost: Cost::default(), failures: Vec::new() };
-    for Settled { key, pending, outcome, cost } in settle_all(frame.store, tiles, deadline).await {
+    for Settled { pending, outcome, cost } in settle_all(frame.store, tiles, deadline).await {
         stage.cost.add(cost);
         match outcome {
             Ok(()) => {
-                pending.delta.calls.iter().for_each(|place| shard_wrote(shard.as_str(), calls[*place].position));
-                cache.put(key, pending.tile);
+                if is_on(Sabotage::OneCheckpointAShard) {
+                    pending.delta.calls.iter().for_each(|place| shard_wrote(shard.as_str(), calls[*place].position));
+                }
+                cache.put(pending.delta.key, pending.tile);
             }
             Err(failure) => {
                 let place = pending.first_missing.or(pending.delta.calls.first().copied());
                 stage.first_undone = [stage.first_undone, place].into_iter().flatten().min();
                 stage.failures.push(failure);
                 if is_on(Sabotage::CacheTrustedAfterFailure) {
-                    cache.put(key, pending.tile);
+                    cache.put(pending.delta.key, pending.tile);
                 }
             }
         }
@@ -158,6 +160,10 @@ impl<'a, S> PendingDerived<'a, S> {
 }
 
 impl<S> Pending for PendingDerived<'_, S> {
+    fn key(&self) -> &TileKey {
+        &self.delta.key
+    }
+
     fn rebase(&mut self, current: Option<&StoredTile>) -> Result<(), StoreError> {
         let slots = self.frame.set.slots(self.delta.party);
         self.tile = match current {

@@ -34,6 +34,9 @@ pub(crate) enum WriteFailure {
 
 /// A tile in the hands of the writer: it is rebuilt on whatever the store turns out to hold.
 pub(crate) trait Pending {
+    /// Where it is stored.
+    fn key(&self) -> &TileKey;
+
     /// Starts anew from what the store holds; `None`: it holds nothing.
     fn rebase(&mut self, current: Option<&StoredTile>) -> Result<(), StoreError>;
 
@@ -43,7 +46,6 @@ pub(crate) trait Pending {
 
 /// A tile that the writer is done with.
 pub(crate) struct Settled<P> {
-    pub(crate) key: TileKey,
     pub(crate) pending: P,
     pub(crate) outcome: Result<(), WriteFailure>,
     pub(crate) cost: Cost,
@@ -52,13 +54,13 @@ pub(crate) struct Settled<P> {
 /// Settles many tiles, some at a time; in the order in which they were done.
 pub(crate) async fn settle_all<P: Pending>(
     store: &impl TileStore,
-    tiles: Vec<(TileKey, P)>,
+    tiles: Vec<P>,
     deadline: Instant,
 ) -> Vec<Settled<P>> {
-    let tasks = tiles.into_iter().map(|(key, mut pending)| async move {
+    let tasks = tiles.into_iter().map(|mut pending| async move {
         let mut cost = Cost::default();
-        let outcome = settle(store, &key, &mut pending, deadline, &mut cost).await;
-        Settled { key, pending, outcome, cost }
+        let outcome = settle(store, &mut pending, deadline, &mut cost).await;
+        Settled { pending, outcome, cost }
     });
     futures::stream::iter(tasks).buffer_unordered(REQUESTS_IN_FLIGHT).collect().await
 }
@@ -67,7 +69,6 @@ pub(crate) async fn settle_all<P: Pending>(
 /// key, so that a thousand throttled tiles do not come back together.
 async fn settle(
     store: &impl TileStore,
-    key: &TileKey,
     pending: &mut impl Pending,
     deadline: Instant,
     cost: &mut Cost,
@@ -78,7 +79,7 @@ async fn settle(
         if Instant::now() >= deadline {
             return Err(WriteFailure::Undone("the function's time is over".to_owned()));
         }
-        match store.compare_and_set(key, expected, &tile).await {
+        match store.compare_and_set(pending.key(), expected, &tile).await {
             Ok(CasOutcome::Written { units }) => {
                 cost.writes += 1;
                 cost.units += units;
@@ -94,7 +95,7 @@ async fn settle(
             }
             Err(StoreError::Unavailable(_)) if is_on(Sabotage::NoAnswerTakenForDone) => return Ok(()),
             Err(error) if error.is_retryable() => {
-                let jittered = pause.mul_f64(0.5 + jitter(key, attempt));
+                let jittered = pause.mul_f64(0.5 + jitter(pending.key(), attempt));
                 if Instant::now() + jittered >= deadline {
                     return Err(WriteFailure::Undone(error.to_string()));
                 }

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_lambda_events::kinesis::KinesisEvent;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cdr::NumberPlan;
 use count_calls::{CallCounter, CounterSettings, Quarantine, QuarantineError, QuarantinedRecord};
+use event_source::{Record, kinesis_event};
 use features::{FeatureSet, Formula, MINUTE_MS, SlotState};
 use tiles::{
     CasOutcome, Interval, MemoryTiles, StoreError, StoredTile, TileKey, TileStore, TileVersion, read_states,
@@ -73,23 +72,20 @@ fn counter(store: &Arc<Watched>) -> (CallCounter<Arc<Watched>, NoPoison>, Arc<Fe
 
 fn event(calls: impl Iterator<Item = (usize, String, String)>) -> KinesisEvent {
     let record = |(n, caller, callee): (usize, String, String)| {
-        let call = format!(
+        Record {
+        sequence_number: (1_000_000 + n).to_string(),
+        partition_key: "p".to_owned(),
+        data: format!(
             r#"{{"call_id":"c{n}","caller":"{caller}","callee":"{callee}","started_at":"2026-11-20T11:59:{:02}Z","ended_at":"2026-11-20T12:00:00Z","outcome":"busy"}}"#,
             n % 60
-        );
-        serde_json::json!({
-            "eventID": format!("shardId-000000000000:{}", 1_000_000 + n),
-            "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/calls",
-            "kinesis": {
-                "sequenceNumber": (1_000_000 + n).to_string(),
-                "partitionKey": "p",
-                "data": STANDARD.encode(call),
-                "approximateArrivalTimestamp": NOW_MS as f64 / 1_000.0,
-                "kinesisSchemaVersion": "1.0",
-            },
-        })
+        )
+        .into_bytes(),
+        arrived_at_ms: NOW_MS,
+    }
     };
-    serde_json::from_value(serde_json::json!({ "Records": calls.map(record).collect::<Vec<_>>() })).unwrap()
+    let records: Vec<_> = calls.map(record).collect();
+    let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/calls";
+    kinesis_event(arn, "shardId-000000000000", &records)
 }
 
 fn number(n: usize) -> String {

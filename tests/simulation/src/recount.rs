@@ -156,12 +156,15 @@ impl Found {
         let (width, start, shard) = (parts.next(), parts.next(), parts.next());
         let minutes = start.and_then(|start| start.parse::<i64>().ok());
         let entity = key.pk.strip_prefix(&format!("{}#", set.version()));
-        let (Some(entity), Some(width @ ("1m" | "1h")), Some(minutes)) = (entity, width, minutes) else {
+        let width = match width {
+            Some("1m") => Some(("1m", MINUTE_MS)),
+            Some("1h") => Some(("1h", HOUR_MS)),
+            _ => None,
+        };
+        let (Some(entity), Some((width, width_ms)), Some(minutes)) = (entity, width, minutes) else {
             self.wrong.push(format!("{key} is no key"));
             return;
         };
-        let width = if width == "1m" { "1m" } else { "1h" };
-        let width_ms = if width == "1m" { MINUTE_MS } else { HOUR_MS };
         if entity.starts_with("caller:phone:") {
             let number = entity.trim_start_matches("caller:phone:");
             let number = number.split('/').next().unwrap_or_default().to_owned();
