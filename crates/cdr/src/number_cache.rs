@@ -54,8 +54,8 @@ impl NumberCache {
 
 /// Entries of a set: as many as a line of the processor's cache holds, so that a look costs one.
 const WAYS: usize = 8;
-/// Sets of the cache: 262,144 numbers in 2 MiB.
-const SETS_LOG2: u32 = 15;
+/// Sets of the cache: 524,288 numbers in 4 MiB.
+const SETS_LOG2: u32 = 16;
 
 /// No number: calling codes do not begin with 0.
 const EMPTY: u64 = 0;

@@ -7,6 +7,7 @@
 //! or on how it was merged, so equal sets have equal bytes.
 
 use md5::{Digest, Md5};
+use smallvec::SmallVec;
 
 use crate::codec::{DecodeError, Reader, write_varint};
 
@@ -36,15 +37,15 @@ pub fn hash_parts(parts: &[&[u8]]) -> u64 {
 /// A mergeable count of different values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sketch {
-    /// Sorted hashes, at most [`SPARSE_MAX`].
-    Sparse(Vec<u64>),
+    /// Sorted hashes, at most [`SPARSE_MAX`]. A minute of one number has one or two, which stand in place.
+    Sparse(SmallVec<[u64; 2]>),
     /// [`SKETCH_REGISTERS`] registers.
     Dense(Box<[u8]>),
 }
 
 impl Default for Sketch {
     fn default() -> Self {
-        Self::Sparse(Vec::new())
+        Self::Sparse(SmallVec::new())
     }
 }
 
@@ -58,7 +59,7 @@ impl Sketch {
     pub fn of_hashes(mut hashes: Vec<u64>) -> Self {
         hashes.sort_unstable();
         hashes.dedup();
-        let mut sketch = Self::Sparse(hashes);
+        let mut sketch = Self::Sparse(SmallVec::from_vec(hashes));
         sketch.densify_if_large();
         sketch
     }
@@ -155,7 +156,7 @@ impl Sketch {
             return Ok(Self::Dense(registers.into_boxed_slice()));
         }
         let bytes = reader.bytes(count as usize * 8)?;
-        let hashes: Vec<u64> =
+        let hashes: SmallVec<[u64; 2]> =
             bytes.chunks_exact(8).map(|hash| u64::from_be_bytes(std::array::from_fn(|i| hash[i]))).collect();
         if !hashes.is_sorted_by(|a, b| a < b) {
             return Err(DecodeError("the hashes of a sparse sketch are not in order"));
@@ -181,8 +182,8 @@ fn raise(registers: &mut [u8], hash: u64) {
     *register = (*register).max(rank as u8);
 }
 
-fn union_sorted(a: &[u64], b: &[u64]) -> Vec<u64> {
-    let mut union = Vec::with_capacity(a.len() + b.len());
+fn union_sorted(a: &[u64], b: &[u64]) -> SmallVec<[u64; 2]> {
+    let mut union = SmallVec::with_capacity(a.len() + b.len());
     let (mut i, mut j) = (0, 0);
     while i < a.len() && j < b.len() {
         let (x, y) = (a[i], b[j]);

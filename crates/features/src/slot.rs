@@ -163,3 +163,14 @@ fn smaller(a: Option<i64>, b: Option<i64>) -> Option<i64> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tile holds one for each of some 25 slots, and the consumer holds a hundred thousand tiles.
+    #[test]
+    fn a_slot_takes_two_sixteens() {
+        assert_eq!(size_of::<SlotState>(), 32);
+    }
+}

@@ -84,7 +84,7 @@ impl State {
     /// Bytes its contents take in memory, roughly: what a cache counts.
     pub fn weight_bytes(&self) -> usize {
         let content = |slot: &SlotState| match slot {
-            SlotState::Distinct(Sketch::Sparse(hashes)) => hashes.len() * 8,
+            SlotState::Distinct(Sketch::Sparse(hashes)) if hashes.spilled() => hashes.capacity() * 8,
             SlotState::Distinct(Sketch::Dense(registers)) => registers.len(),
             _ => 0,
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use features::{Entity, HOUR_MS, MINUTE_MS};
-use smol_str::SmolStr;
+use smol_str::{SmolStr, SmolStrBuilder};
 
 use crate::ShardKey;
 
@@ -39,8 +39,8 @@ impl Granularity {
 }
 
 /// The partition of an entity: feature set version and entity.
-pub fn partition_key(version: &str, entity: &Entity) -> String {
-    format!("{version}#{entity}")
+pub fn partition_key(version: &str, entity: &Entity) -> SmolStr {
+    joined(&[version, "#", entity.party.as_str(), ":", entity.level.as_str(), ":", &entity.key])
 }
 
 /// Which ledger remembers a call of an anonymous caller. Such calls share no entity, but each still has to count
@@ -50,8 +50,8 @@ pub const fn ledger_of(call_hash: u64) -> u64 {
 }
 
 /// The partition of a ledger.
-pub fn ledger_key(version: &str, ledger: u64) -> String {
-    format!("{version}#caller:phone:anonymous/{ledger:02x}")
+pub fn ledger_key(version: &str, ledger: u64) -> SmolStr {
+    SmolStr::new(format!("{version}#caller:phone:anonymous/{ledger:02x}"))
 }
 
 /// Partition and sort key of one tile.
@@ -65,14 +65,18 @@ pub struct TileKey {
 
 impl TileKey {
     /// The key of a caller tile, which any shard may write.
-    pub fn caller(partition: &str, start_ms: i64) -> Self {
-        Self { pk: SmolStr::new(partition), sk: sort_bound(Granularity::Minute, start_ms) }
+    pub fn caller(pk: SmolStr, start_ms: i64) -> Self {
+        Self { pk, sk: sort_bound(Granularity::Minute, start_ms) }
     }
 
     /// The key of a derived tile, which `shard` alone writes.
-    pub fn derived(partition: &str, granularity: Granularity, start_ms: i64, shard: &ShardKey) -> Self {
-        let sk = format!("{}#{}", sort_bound(granularity, start_ms), shard.as_str());
-        Self { pk: SmolStr::new(partition), sk: SmolStr::new(sk) }
+    pub fn derived(pk: SmolStr, granularity: Granularity, start_ms: i64, shard: &ShardKey) -> Self {
+        Self { pk, sk: Self::derived_sort_key(granularity, start_ms, shard) }
+    }
+
+    /// The sort key of the derived tiles of this start, which `shard` alone writes.
+    pub fn derived_sort_key(granularity: Granularity, start_ms: i64, shard: &ShardKey) -> SmolStr {
+        joined(&[&sort_bound(granularity, start_ms), "#", shard.as_str()])
     }
 
     /// Whether a sort key names a derived tile.
@@ -99,7 +103,15 @@ const SORT_BOUND_BYTES: usize = 3 + MINUTE_DIGITS;
 
 /// What all sort keys of a start begin with.
 pub(crate) fn sort_bound(granularity: Granularity, start_ms: i64) -> SmolStr {
-    SmolStr::new(format!("{}#{:010}", granularity.as_str(), start_ms.div_euclid(MINUTE_MS)))
+    let minute = start_ms.div_euclid(MINUTE_MS);
+    joined(&[granularity.as_str(), "#", &format!("{minute:010}")])
+}
+
+/// The parts as one text. Keys are made for every tile of every batch: formatting them took longer than writing.
+fn joined(parts: &[&str]) -> SmolStr {
+    let mut text = SmolStrBuilder::with_capacity(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| text.push_str(part));
+    text.finish()
 }
 
 #[cfg(test)]
@@ -110,14 +122,23 @@ mod tests {
     #[test]
     fn text_order_is_time_order_and_shards_stand_behind_their_start() {
         let shard = ShardKey::new("calls", 1, "shardId-000000000000");
-        let minute = |start| TileKey::derived("p", Granularity::Minute, start, &shard).sk;
+        let minute = |start| TileKey::derived("p".into(), Granularity::Minute, start, &shard).sk;
         assert!(minute(9 * MINUTE_MS) < minute(10 * MINUTE_MS));
         assert!(minute(0) > sort_bound(Granularity::Minute, 0));
         assert!(minute(0) < sort_bound(Granularity::Minute, MINUTE_MS));
         assert_eq!(TileKey::start_ms(Granularity::Minute, &minute(7 * MINUTE_MS)), Some(7 * MINUTE_MS));
         assert_eq!(TileKey::start_ms(Granularity::Hour, &minute(0)), None);
         assert!(TileKey::is_derived(&minute(0)));
-        assert!(!TileKey::is_derived(&TileKey::caller("p", 0).sk));
+        assert!(!TileKey::is_derived(&TileKey::caller("p".into(), 0).sk));
+    }
+
+    #[test]
+    fn a_partition_is_named_by_version_and_entity() {
+        for text in ["caller:phone:+12025550101", "callee:prefix:+1202", "caller:phone:ext:hq/1"] {
+            let entity: Entity = text.parse().unwrap();
+            assert_eq!(partition_key("v1", &entity), format!("v1#{entity}"));
+            assert_eq!(partition_key("v1", &entity), format!("v1#{text}"));
+        }
     }
 
     #[test]

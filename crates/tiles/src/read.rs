@@ -56,7 +56,7 @@ pub async fn read_states(
     let queries = coalesce(pieces.iter().flatten().copied().collect());
     let answers = try_join_all(queries.iter().map(|piece| {
         let (from, to) = (sort_bound(piece.granularity, piece.from_ms), sort_bound(piece.granularity, piece.to_ms));
-        let partition = &partition;
+        let partition = partition.as_str();
         async move { store.query(partition, &from, &to).await }
     }))
     .await?;

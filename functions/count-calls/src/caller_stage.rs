@@ -80,7 +80,7 @@ fn group<S>(frame: &Frame<'_, S>, calls: &[Call]) -> Vec<Group> {
                 }
                 None => (tiles::ledger_key(frame.set.version(), ledger), SlotMask::default()),
             };
-            let key = TileKey::caller(&partition, start_ms);
+            let key = TileKey::caller(partition, start_ms);
             let expires_at_s = frame.life.caller_expiry_s(start_ms + features::MINUTE_MS);
             groups.push(Group { key, expires_at_s, mask, calls: Vec::new() });
             groups.len() - 1

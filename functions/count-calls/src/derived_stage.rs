@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use features::{Entity, Level, Party, SlotMask};
+use smol_str::SmolStr;
 use tiles::sabotage::{Sabotage, is_on, shard_has, shard_wrote};
 use tiles::{DerivedTile, Granularity, ShardKey, StoreError, StoredTile, TileKey, TileStore, TileVersion, Verdict};
 use tokio::time::Instant;
@@ -73,6 +74,8 @@ fn reduce<S>(frame: &Frame<'_, S>, shard: &ShardKey, calls: &[Call], verdicts: &
     // By what a tile is of: its key as it is stored is made once a tile, not once a call.
     let mut places: HashMap<(Party, Level, &str, Granularity, i64), usize> = HashMap::with_capacity(calls.len() * 2);
     let mut deltas: Vec<Delta> = Vec::new();
+    // The calls of a batch began in a few minutes: their tiles share few sort keys.
+    let mut sort_keys: HashMap<(Granularity, i64), SmolStr> = HashMap::new();
     for (place, (call, verdict)) in calls.iter().zip(verdicts).enumerate() {
         if !verdict.is_accepted() {
             continue;
@@ -97,9 +100,11 @@ fn reduce<S>(frame: &Frame<'_, S>, shard: &ShardKey, calls: &[Call], verdicts: &
                     let start_ms = granularity.floor(call.record.started_at_ms);
                     let at = *places.entry((party, level, key, *granularity, start_ms)).or_insert_with(|| {
                         let entity = Entity::new(party, level, key);
-                        let partition = tiles::partition_key(frame.set.version(), &entity);
+                        let sk = sort_keys
+                            .entry((*granularity, start_ms))
+                            .or_insert_with(|| TileKey::derived_sort_key(*granularity, start_ms, shard));
                         deltas.push(Delta {
-                            key: TileKey::derived(&partition, *granularity, start_ms, shard),
+                            key: TileKey { pk: tiles::partition_key(frame.set.version(), &entity), sk: sk.clone() },
                             party,
                             mask: frame.mask(party, level),
                             expires_at_s: frame.life.derived_expiry_s(start_ms + granularity.duration_ms()),

@@ -25,7 +25,8 @@ impl Weighed for DerivedTile {
 /// one that has changed since is refused at the next write and replaced by what the store holds.
 #[derive(Debug)]
 pub(crate) struct TileCache<T> {
-    tiles: LruCache<TileKey, T>,
+    /// With the weight that each had when it was put.
+    tiles: LruCache<TileKey, (T, usize)>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -36,20 +37,21 @@ impl<T: Weighed> TileCache<T> {
     }
 
     pub(crate) fn take(&mut self, key: &TileKey) -> Option<T> {
-        let tile = self.tiles.pop(key)?;
-        self.bytes -= tile.weight_bytes();
+        let (tile, weight) = self.tiles.pop(key)?;
+        self.bytes -= weight;
         Some(tile)
     }
 
     pub(crate) fn put(&mut self, key: TileKey, tile: T) {
-        self.bytes += tile.weight_bytes();
-        if let Some(replaced) = self.tiles.put(key, tile) {
-            self.bytes -= replaced.weight_bytes();
+        let weight = tile.weight_bytes();
+        self.bytes += weight;
+        if let Some((_, replaced)) = self.tiles.put(key, (tile, weight)) {
+            self.bytes -= replaced;
         }
         while self.bytes > self.bytes_max
-            && let Some((_, tile)) = self.tiles.pop_lru()
+            && let Some((_, (_, forgotten))) = self.tiles.pop_lru()
         {
-            self.bytes -= tile.weight_bytes();
+            self.bytes -= forgotten;
         }
     }
 }
@@ -60,7 +62,7 @@ mod tests {
 
     #[test]
     fn it_forgets_the_oldest_and_stays_within_its_bound() {
-        let key = |n: i64| TileKey::caller("p", n * 60_000);
+        let key = |n: i64| TileKey::caller("p".into(), n * 60_000);
         let tile = CallerTile::empty(&[]);
         let mut cache = TileCache::new(tile.weight_bytes() * 3);
         (0..10).for_each(|n| cache.put(key(n), tile.clone()));

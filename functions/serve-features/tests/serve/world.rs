@@ -136,9 +136,9 @@ impl World {
                 for granularity in granularities {
                     let start = granularity.floor(call.started_at_ms);
                     let key = if is_caller {
-                        TileKey::caller(&partition, start)
+                        TileKey::caller(partition.clone(), start)
                     } else {
-                        TileKey::derived(&partition, granularity, start, &shard)
+                        TileKey::derived(partition.clone(), granularity, start, &shard)
                     };
                     let slots = self.set.slots(party);
                     let (state, _) = states.entry(key).or_insert_with(|| (State::empty(slots), is_caller));
