@@ -110,6 +110,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
             lateness: Lateness { allowed_ms: arguments.allowed_lateness * HOUR_MS },
             retention_ms: arguments.stream_retention * HOUR_MS,
             covers_from_ms: arguments.covers_from,
+            ..CounterSettings::default()
         },
         source: settings,
     };

@@ -41,7 +41,7 @@ pub(crate) async fn write_caller_tiles<S: TileStore>(
         })
         .collect();
     let mut stage = CallerStage { verdicts: vec![None; calls.len()], cost: Cost::default(), failures: Vec::new() };
-    for Settled { pending, outcome, cost } in settle_all(frame.store, tiles, deadline).await {
+    for Settled { pending, outcome, cost } in settle_all(frame.store, tiles, frame.in_flight, deadline).await {
         stage.cost.add(cost);
         match outcome {
             Ok(()) => {

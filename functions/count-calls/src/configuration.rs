@@ -4,6 +4,7 @@ use features::{DAY_MS, HOUR_MS};
 
 use crate::counter::CounterSettings;
 use crate::intake::Lateness;
+use crate::limits::REQUESTS_IN_FLIGHT;
 
 /// Everything the function is told when it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Configuration {
                 generation: number("STREAM_GENERATION", 1, u32::MAX)?,
                 lateness: Lateness { allowed_ms },
                 retention_ms,
-                covers_from_ms: None,
+                ..CounterSettings::default()
             },
         })
     }
@@ -69,7 +70,13 @@ impl Configuration {
 impl Default for CounterSettings {
     /// What a stream with 24 hours of retention wants.
     fn default() -> Self {
-        Self { generation: 1, lateness: Lateness { allowed_ms: DAY_MS }, retention_ms: DAY_MS, covers_from_ms: None }
+        Self {
+            generation: 1,
+            lateness: Lateness { allowed_ms: DAY_MS },
+            retention_ms: DAY_MS,
+            covers_from_ms: None,
+            requests_in_flight: REQUESTS_IN_FLIGHT,
+        }
     }
 }
 

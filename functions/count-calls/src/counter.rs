@@ -1,5 +1,6 @@
 //! The handler: one batch, chunk by chunk.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use aws_lambda_events::kinesis::KinesisEvent;
@@ -15,9 +16,7 @@ use crate::caller_stage::{mark, write_caller_tiles};
 use crate::cut::{first_undone, first_unsettled, settled_calls};
 use crate::derived_stage::write_derived_tiles;
 use crate::intake::{Lateness, Received, ShardBatch, judge, read_event};
-use crate::limits::{
-    CACHE_BYTES, CHUNK_RECORDS, DEADLINE_MARGIN, NOTE_TIME_MAX, REQUESTS_IN_FLIGHT, TILE_LIFE_MIN_MS,
-};
+use crate::limits::{CACHE_BYTES, CHUNK_RECORDS, DEADLINE_MARGIN, NOTE_TIME_MAX, TILE_LIFE_MIN_MS};
 use crate::quarantine::{Quarantine, set_aside};
 use crate::report::BatchReport;
 use crate::tile_cache::TileCache;
@@ -35,6 +34,8 @@ pub struct CounterSettings {
     /// Since when the stream holds every call, in milliseconds since 1970 UTC, for calls that are replayed; `None`:
     /// since the first record arrived. Noted once a feature set: answers about earlier times are marked.
     pub covers_from_ms: Option<i64>,
+    /// Requests to the tile store that wait for their answers at a time, and as many to quarantine.
+    pub requests_in_flight: NonZeroUsize,
 }
 
 /// Why an event was not worked through at all; the stream delivers the whole batch again.
@@ -147,6 +148,7 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             store: &self.store,
             set: &self.set,
             life: TileLife { settings: self.settings },
+            in_flight: self.settings.requests_in_flight,
             masks: Party::ALL.map(|party| Level::ALL.map(|level| self.set.mask(party, level))),
             arena: &self.arena,
         };
@@ -157,7 +159,7 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             let derived = write_derived_tiles(&frame, shard, &calls, &presumed, cache, deadline).await;
             stop_if_fatal(&derived.failures)?;
         }
-        let quarantined = quarantine_all(&self.quarantine, refused);
+        let quarantined = quarantine_all(&self.quarantine, refused, self.settings.requests_in_flight);
         let written = write_caller_tiles(&frame, &calls, &mut self.caller_tiles, deadline);
         let (lost, callers) = futures::join!(quarantined, written);
         report.cost(callers.cost);
@@ -231,6 +233,7 @@ pub(crate) struct Frame<'a, S> {
     pub(crate) store: &'a S,
     pub(crate) set: &'a FeatureSet,
     pub(crate) life: TileLife,
+    pub(crate) in_flight: NonZeroUsize,
     masks: [[SlotMask; 3]; 2],
     /// The slot inputs of all calls, one stretch a call, for each party.
     arena: &'a [Vec<SlotInput>; 2],
@@ -280,6 +283,7 @@ impl TileLife {
 async fn quarantine_all<Q: Quarantine>(
     quarantine: &Q,
     refused: Vec<(usize, String, crate::QuarantinedRecord)>,
+    in_flight: NonZeroUsize,
 ) -> Option<usize> {
     let puts = refused.iter().map(|(record_at, key, record)| async move {
         match quarantine.put(key, record).await {
@@ -291,7 +295,7 @@ async fn quarantine_all<Q: Quarantine>(
         }
     });
     let puts: Vec<_> = puts.collect();
-    let lost: Vec<_> = futures::stream::iter(puts).buffer_unordered(REQUESTS_IN_FLIGHT).collect().await;
+    let lost: Vec<_> = futures::stream::iter(puts).buffer_unordered(in_flight.get()).collect().await;
     lost.into_iter().flatten().min()
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn write_derived_tiles<S: TileStore>(
         })
         .collect();
     let mut stage = DerivedStage { first_undone: None, cost: Cost::default(), failures: Vec::new() };
-    for Settled { pending, outcome, cost } in settle_all(frame.store, tiles, deadline).await {
+    for Settled { pending, outcome, cost } in settle_all(frame.store, tiles, frame.in_flight, deadline).await {
         stage.cost.add(cost);
         match outcome {
             Ok(()) => {

@@ -1,13 +1,15 @@
 //! Every bound of the consumer, with its reason.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// Records that are worked through together: one write for all calls of a tile in a chunk. A Lambda batch has at
 /// most 10,000 records; two chunks keep the first half's work when time runs out in the second.
 pub(crate) const CHUNK_RECORDS: usize = 5_000;
 
-/// Requests in flight to the tile store or to quarantine.
-pub(crate) const REQUESTS_IN_FLIGHT: usize = 64;
+/// Requests in flight to the tile store or to quarantine, each on a connection of its own, unless the settings say
+/// otherwise. `sdk-updates` of `bench` measures what more or fewer are worth.
+pub(crate) const REQUESTS_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(64).expect("it is not 0");
 
 /// Attempts at one tile before its records are reported undone: refusals that bring newer tiles back, and
 /// requests that came to no answer.

@@ -1,11 +1,13 @@
 //! One tile, written by compare-and-set until it holds what it should, or given up in time.
 
+use std::num::NonZeroUsize;
+
 use futures::StreamExt as _;
 use tiles::sabotage::{Sabotage, is_on};
 use tiles::{CasOutcome, StoreError, StoredTile, TileKey, TileStore, TileVersion};
 use tokio::time::{Instant, sleep};
 
-use crate::limits::{ATTEMPTS_MAX, BACKOFF_FIRST, BACKOFF_MAX, REQUESTS_IN_FLIGHT};
+use crate::limits::{ATTEMPTS_MAX, BACKOFF_FIRST, BACKOFF_MAX};
 
 /// What the writes of one tile cost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,10 +53,11 @@ pub(crate) struct Settled<P> {
     pub(crate) cost: Cost,
 }
 
-/// Settles many tiles, some at a time; in the order in which they were done.
+/// Settles many tiles, `in_flight` at a time; in the order in which they were done.
 pub(crate) async fn settle_all<P: Pending>(
     store: &impl TileStore,
     tiles: Vec<P>,
+    in_flight: NonZeroUsize,
     deadline: Instant,
 ) -> Vec<Settled<P>> {
     let tasks = tiles.into_iter().map(|mut pending| async move {
@@ -62,7 +65,7 @@ pub(crate) async fn settle_all<P: Pending>(
         let outcome = settle(store, &mut pending, deadline, &mut cost).await;
         Settled { pending, outcome, cost }
     });
-    futures::stream::iter(tasks).buffer_unordered(REQUESTS_IN_FLIGHT).collect().await
+    futures::stream::iter(tasks).buffer_unordered(in_flight.get()).collect().await
 }
 
 /// Writes until nothing is left to write. Pauses between attempts that got no answer are jittered by the tile's
