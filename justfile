@@ -36,5 +36,6 @@ sabotages SEEDS="2000":
 bench:
     cargo run --profile dist -p bench --bin count-calls-rate
     cargo run --release -p bench --bin write-units
+    cargo run --profile dist -p bench --bin sdk-updates
     cargo build --profile dist -p count-calls
     cargo run --release -p bench --bin cold-start -- target/dist/count-calls

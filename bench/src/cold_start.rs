@@ -8,7 +8,7 @@
 //! fetching the code and starting a sandbox, is not in it.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use bench::{arrivals, events, machine, median, peak_mb};
+use bench::{Killed, arrivals, events, machine, median, peak_mb};
 use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig};
 use tiles::DynamoTiles;
 use tokio::net::TcpListener;
@@ -128,17 +128,6 @@ async fn once(binary: &PathBuf, event: &str, dynamodb: &str) -> anyhow::Result<S
     let since = |at: Option<Instant>| at.map_or(f64::NAN, |at| (at - started).as_secs_f64() * 1_000.0);
     let (poll_ms, answer_ms) = (since(seen.first_poll), since(seen.first_answer));
     Ok(Start { poll_ms, answer_ms, ready_mb: seen.ready_mb, peak_mb })
-}
-
-/// A process that does not outlive its measurement.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // One that has ended already is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The first poll gets the event; the next ones wait for ever.

@@ -1,5 +1,6 @@
 //! What the measurements share: the calls, the events, and the name of the machine.
 
+use std::process::Child;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -101,6 +102,31 @@ pub fn peak_mb(process: u32) -> anyhow::Result<f64> {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
     let peak_kb: f64 = peak.trim().trim_end_matches("kB").trim().parse()?;
     Ok(peak_kb / 1_024.0)
+}
+
+/// Ticks of processor time in a second, as Linux shows them to programs on every machine.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// Processor time that all threads of a process have taken so far, in seconds.
+pub fn cpu_seconds(process: u32) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name of the program stands in brackets and may hold anything. Behind it, user and system time are the twelfth
+    // and thirteenth.
+    let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / TICKS_A_SECOND)
+}
+
+/// A process that does not outlive its measurement.
+#[derive(Debug)]
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The median; of an even number of values, the upper of the two in the middle.
