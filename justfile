@@ -39,3 +39,8 @@ bench:
     cargo run --profile dist -p bench --bin sdk-updates
     cargo build --profile dist -p count-calls
     cargo run --release -p bench --bin cold-start -- target/dist/count-calls
+
+# The batch job beside Spark, DuckDB and Polars from Python, on 20 million calls. Needs Python, and Java for Spark.
+bench-batch *ARGS:
+    cargo build --profile dist
+    bench/batch/run --tollwatch target/dist/tollwatch {{ARGS}}
