@@ -130,8 +130,9 @@ impl Input {
     }
 }
 
-/// By its name; names that begin with `_` or `.` are what engines and systems leave beside their files.
-fn is_call_file(key: &str) -> bool {
+/// Whether an object is a file of calls, by its name; names that begin with `_` or `.` are what engines and systems
+/// leave beside their files.
+pub fn is_call_file(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     !name.starts_with(['_', '.']) && ENDINGS.iter().any(|ending| name.ends_with(ending))
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::single_match_else)]
 
 mod archive;
+mod backfill;
 mod batch;
 mod call_input;
 mod clock;
@@ -61,6 +62,8 @@ enum Command {
     Replay(replay::Arguments),
     /// The consumer alone: a stream into a table of tiles
     Consume(consume::Arguments),
+    /// The tiles of a lost or new table, counted again from the archive
+    Backfill(backfill::Arguments),
     /// Records that were set aside: list them, show one, put them back on the stream
     Quarantine(quarantine::Arguments),
     /// One run of the batch job: calls in, a snapshot out
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
             Command::Import(arguments) => import::run(arguments).await,
             Command::Replay(arguments) => replay::run(arguments).await,
             Command::Consume(arguments) => consume::run(arguments).await,
+            Command::Backfill(arguments) => backfill::run(arguments).await,
             Command::Quarantine(arguments) => quarantine::run(arguments).await,
             Command::Batch(arguments) => batch::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,

@@ -26,7 +26,7 @@ pub mod sabotage;
 
 pub use caller_tile::{CALLS_PER_TILE_MAX, CallMark, CallerTile, Verdict};
 pub use contract::check_store;
-pub use coverage::{coverage_key, note_coverage, read_coverage};
+pub use coverage::{coverage_key, move_coverage_back, note_coverage, read_coverage};
 pub use derived_tile::DerivedTile;
 pub use dynamodb::{DynamoTiles, TableSetupError};
 pub use key::{Granularity, TileKey, ledger_key, ledger_of, partition_key};
