@@ -33,14 +33,16 @@ sabotages SEEDS="2000":
     cargo run --release -p simulation -- {{SEEDS}} --table
 
 # The tables of docs/measurements.md.
-bench:
-    cargo run --profile dist -p bench --bin count-calls-rate
-    cargo run --release -p bench --bin write-units
-    cargo run --profile dist -p bench --bin sdk-updates
-    cargo build --profile dist -p count-calls
-    cargo run --release -p bench --bin cold-start -- target/dist/count-calls
+bench: dist
+    target/dist/count-calls-rate
+    target/dist/write-units
+    target/dist/sdk-updates
+    target/dist/cold-start target/dist/count-calls
 
 # The batch job beside Spark, DuckDB and Polars from Python, on 20 million calls. Needs Python, and Java for Spark.
-bench-batch *ARGS:
-    cargo build --profile dist
+bench-batch *ARGS: dist
     bench/batch/run --tollwatch target/dist/tollwatch {{ARGS}}
+
+# Everything as it is deployed and measured: optimised, dependencies too.
+dist:
+    cargo build --profile dist --workspace --bins
