@@ -25,8 +25,8 @@ use snapshot::raw_key;
 const BATCHING_WINDOW: Duration = Duration::from_secs(30);
 /// The wait after a read that found nothing. Nobody waits for the archive.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// What a line adds to a record: its position, its arrival and names.
-const LINE_FRAME_BYTES: usize = 160;
+/// What a line adds to a record: its position, its arrival, what is derived from it, and names.
+const LINE_FRAME_BYTES: usize = 400;
 
 /// Where records are archived, and how they are read.
 #[derive(Clone)]

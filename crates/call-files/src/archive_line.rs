@@ -1,7 +1,8 @@
 //! A line of our archive: what came in on the stream, with its position and arrival.
 //!
-//! `{"position":"...","arrived_at":"...","call":{...}}`, or `"bytes"` in Base64 instead of `"call"` for a
-//! record that could not be read.
+//! `{"position":"...","arrived_at":"...","call":{...},"derived":{...}}`, or `"bytes"` in Base64 instead of both for
+//! a record that could not be read. `derived` is for engines without a number plan and is passed over here; lines
+//! written before there was any are read alike.
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ use cdr::{CallRecord, NumberPlan, Reason, RecordError, format_time, parse_time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::derived::write_derived;
 use crate::{FileCall, Format, RowError};
 
 /// Appends one archive line, its end included. The same call always gives the same bytes.
@@ -22,6 +24,8 @@ pub fn write_archive_line(out: &mut String, position: &str, arrived_at_ms: i64, 
     out.push_str(&format_time(arrived_at_ms));
     out.push_str("\",\"call\":");
     call.write_json(out);
+    out.push_str(",\"derived\":");
+    write_derived(out, call);
     out.push_str("}\n");
 }
 

@@ -9,6 +9,7 @@ mod archive_line;
 mod asterisk;
 mod asterisk_row;
 mod csv_rows;
+mod derived;
 mod detect;
 mod error;
 mod json_lines;

@@ -8,6 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
 use crate::FileError;
+use crate::derived::DERIVED;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ const fn column(name: &'static str, kind: Kind, required: bool) -> Column {
     Column { name, kind, required }
 }
 
-/// All columns, in the order they are written.
+/// All columns of the record itself, in the order they are written; those of [`DERIVED`] follow, and are not read.
 pub(crate) const COLUMNS: [Column; 14] = [
     column("call_id", Kind::Text, true),
     column("caller", Kind::Text, true),
@@ -70,7 +71,13 @@ pub(crate) fn written_schema() -> Result<Type, ParquetError> {
             .build()?;
         Ok(Arc::new(field))
     });
-    let fields = fields.collect::<Result<Vec<_>, ParquetError>>()?;
+    let derived = DERIVED.iter().map(|name| {
+        let text = Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
+            .with_logical_type(Some(LogicalType::String))
+            .with_repetition(Repetition::OPTIONAL);
+        Ok(Arc::new(text.build()?))
+    });
+    let fields = fields.chain(derived).collect::<Result<Vec<_>, ParquetError>>()?;
     Type::group_type_builder("call").with_fields(fields).build()
 }
 

@@ -12,11 +12,12 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
 use crate::FileError;
+use crate::derived::{DERIVED, derived};
 use crate::limits::PARQUET_ROW_GROUP_ROWS;
 use crate::parquet_columns::{COLUMNS, written_schema};
 use crate::replacing_file::ReplacingFile;
 
-/// Writes calls to Parquet, a column a field, compressed by zstd. The same calls give the same bytes. The file
+/// Writes calls to Parquet, a column a field and the derived fields after them, compressed by zstd. The same calls give the same bytes. The file
 /// appears under its name when it is finished.
 pub struct ParquetWriter {
     path: PathBuf,
@@ -74,7 +75,7 @@ fn unwritable(path: &Path, error: ParquetError) -> FileError {
 
 type Group<'w> = SerializedRowGroupWriter<'w, ReplacingFile>;
 
-/// Columns in the order of [`COLUMNS`].
+/// Columns in the order of [`COLUMNS`], then of [`DERIVED`].
 fn write_columns(group: &mut Group<'_>, calls: &[CallRecord]) -> Result<(), ParquetError> {
     texts(group, 0, calls, |call| Some(&call.call_id))?;
     texts(group, 1, calls, |call| Some(call.caller.as_str()))?;
@@ -89,7 +90,8 @@ fn write_columns(group: &mut Group<'_>, calls: &[CallRecord]) -> Result<(), Parq
     texts(group, 10, calls, |call| call.imei.as_deref())?;
     wholes(group, 11, calls, |call| call.cost_micros)?;
     texts(group, 12, calls, |call| call.currency.as_deref())?;
-    texts(group, 13, calls, |call| call.caller_ip.as_deref())
+    texts(group, 13, calls, |call| call.caller_ip.as_deref())?;
+    (0..DERIVED.len()).try_for_each(|place| texts(group, COLUMNS.len() + place, calls, |call| derived(call, place)))
 }
 
 fn texts<'c>(
@@ -128,11 +130,12 @@ fn write_column<T: DataType>(
     index: usize,
     values: Vec<Option<T::T>>,
 ) -> Result<(), ParquetError> {
-    let missing = || ParquetError::General(format!("column {} is not in the schema", COLUMNS[index].name));
+    let missing = || ParquetError::General(format!("column {index} is not in the schema"));
     let mut column = group.next_column()?.ok_or_else(missing)?;
     let present: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
     let values: Vec<T::T> = values.into_iter().flatten().collect();
-    let present = (!COLUMNS[index].required).then_some(present.as_slice());
+    let is_required = COLUMNS.get(index).is_some_and(|column| column.required);
+    let present = (!is_required).then_some(present.as_slice());
     column.typed::<T>().write_batch(&values, present, None)?;
     column.close()
 }

@@ -12,6 +12,7 @@ use cdr::{CallRecord, NumberPlan, Reason};
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 use tempfile::TempDir;
@@ -131,6 +132,28 @@ fn parquet_is_read_as_written_over_batches_and_row_groups() {
 }
 
 #[test]
+fn parquet_has_columns_for_engines_without_a_number_plan() {
+    let folder = Folder::new();
+    let path = folder.path("calls.parquet");
+    parquet(&path, &some_calls(1));
+    let file = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let row = file.get_row_iter(None).unwrap().next().unwrap().unwrap();
+    let derived: Vec<String> =
+        row.get_column_iter().skip(15).map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        derived,
+        [
+            "caller_country=\"US\"",
+            "caller_prefix=\"+1202\"",
+            "caller_kind=\"e164\"",
+            "callee_country=null",
+            "callee_prefix=null",
+            "callee_kind=\"ext\"",
+        ]
+    );
+}
+
+#[test]
 fn the_same_calls_give_the_same_bytes() {
     let folder = Folder::new();
     let calls = some_calls(500);
@@ -174,6 +197,10 @@ fn archive_lines_bring_position_and_arrival() {
     writer.write(&calls[1]).unwrap();
     writer.finish().unwrap();
     let mut text = std::fs::read_to_string(&path).unwrap();
+    // What engines without a number plan need stands behind the call, and only in lines of an archive.
+    let [archived, plain] = [0, 1].map(|line| text.lines().nth(line).unwrap());
+    assert!(archived.ends_with(r#""callee_kind":"ext"}}"#) && archived.contains(r#","derived":{"number_plan":""#));
+    assert!(!plain.contains("derived"));
     // Other orders and more fields; the call as bytes; and what is wrong with an archive line.
     let json = calls[0].to_json();
     let protobuf = base64(&calls[1].to_protobuf());
