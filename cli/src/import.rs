@@ -31,6 +31,10 @@ pub(crate) struct Arguments {
     /// Format of the output [default: by its ending; Parquet in a folder]
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
     output_format: Option<OutputFormat>,
+    /// Write lines of the archive: position, arrival and derived fields beside each call. For files that are an
+    /// archive themselves, such as one from before there were derived fields
+    #[arg(long)]
+    archive: bool,
     /// Region of numbers without a country, ISO 3166-1
     #[arg(long, default_value = "US")]
     region: String,
@@ -75,6 +79,9 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let options = arguments.read.options()?;
     let plan = NumberPlan::new(&arguments.region).context("--region").or_user()?;
     let target = Target::of(&arguments.output, arguments.output_format)?;
+    if arguments.archive && target.format() == OutputFormat::Parquet {
+        return Err(Failure::user(anyhow!("--archive writes lines: give --as jsonl.gz, or an --output .jsonl.gz")));
+    }
     let names = target.names(&arguments.files)?;
     check_inputs_stay(&arguments, &target, &names)?;
     let folder = target.folder().to_owned();
@@ -101,6 +108,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
             plan,
             options,
             format,
+            is_archive: arguments.archive,
             staging: staging.path().to_owned(),
             bar: progress::spinner("import calls"),
             writers: BTreeMap::new(),
@@ -239,6 +247,7 @@ struct Import {
     plan: NumberPlan,
     options: ReadOptions,
     format: OutputFormat,
+    is_archive: bool,
     staging: PathBuf,
     bar: ProgressBar,
     writers: BTreeMap<String, Writer>,
@@ -255,14 +264,19 @@ impl Import {
     fn read(&mut self, files: &[PathBuf], names: &[String]) -> Outcome {
         for (file, name) in files.iter().zip(names) {
             let mut refused = std::mem::take(&mut self.refused);
-            let Self { plan, options, format, staging, bar, writers, calls, span, .. } = self;
-            let read = read_calls(file, plan, options, &mut refused, |FileCall { call, .. }| {
+            let Self { plan, options, format, is_archive, staging, bar, writers, calls, span, .. } = self;
+            let read = read_calls(file, plan, options, &mut refused, |read| {
                 if !writers.contains_key(name) {
                     writers.insert(name.clone(), Writer::create(&staging.join(name), *format).or_user()?);
                 }
                 if let Some(writer) = writers.get_mut(name) {
-                    writer.write(&call).or_user()?;
+                    if *is_archive {
+                        writer.write_archived(file, &read)?;
+                    } else {
+                        writer.write(&read.call).or_user()?;
+                    }
                 }
+                let call = read.call;
                 *calls += 1;
                 let (first, last) = span.unwrap_or((call.started_at_ms, call.started_at_ms));
                 *span = Some((first.min(call.started_at_ms), last.max(call.started_at_ms)));
@@ -316,6 +330,20 @@ impl Writer {
         match self {
             Self::JsonLines(writer) => writer.write(call),
             Self::Parquet(writer) => writer.write(call),
+        }
+    }
+
+    fn write_archived(&mut self, file: &Path, read: &FileCall) -> Outcome {
+        match (self, read) {
+            (
+                Self::JsonLines(writer),
+                FileCall { position: Some(position), arrived_at_ms: Some(arrived_at_ms), call, .. },
+            ) => writer.write_archived(position, *arrived_at_ms, call).or_user(),
+            _ => Err(Failure::user(anyhow!(
+                "{} row {}: has no position and arrival, which lines of the archive need; leave out --archive",
+                file.display(),
+                read.row
+            ))),
         }
     }
 
