@@ -108,6 +108,11 @@ impl FeatureSet {
         &self.version
     }
 
+    /// The version of the number plan, which is part of the version too: fields derived under another one do not fit.
+    pub const fn number_plan(&self) -> &'static str {
+        cdr::NumberPlan::metadata_version()
+    }
+
     /// What it fixes besides its features.
     pub const fn settings(&self) -> &Settings {
         &self.settings
