@@ -58,8 +58,8 @@ pub(crate) fn archive_columns() -> String {
 
 /// The statement that makes lines below `location`, an `s3://` URL, the table `archive` of Athena.
 pub fn create_table(location: &str) -> String {
-    let columns = archive_columns().replace(": ", ":").replace("`call` struct", "\n  `call` struct");
-    let columns = columns.replace(", derived", ",\n  derived");
+    let columns = archive_columns().replace(": ", ":");
+    let columns = columns.replace(", `call` struct", ",\n  `call` struct").replace(", derived", ",\n  derived");
     format!(
         "create external table archive (\n  {columns}\n)\nrow format serde 'org.openx.data.jsonserde.JsonSerDe'\n\
          with serdeproperties ('ignore.malformed.json' = 'true')\nlocation {}\n",
