@@ -24,6 +24,10 @@ fmt:
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# The SQL for Spark and Athena against the batch job. Needs Python 3, Java 17 and PyPI.
+parity:
+    tests/parity/run
+
 # The consumer under faults, one run a seed; every tile is compared with a recount.
 sim SEEDS="1000" *ARGS:
     cargo run --release -p simulation -- {{SEEDS}} {{ARGS}}
