@@ -348,6 +348,65 @@ fn definitions_are_listed_and_checked() {
     refused(folder, "features list --definitions words.toml", &["\nwords.toml:1:"]);
 }
 
+#[test]
+fn definitions_are_compiled_to_sql() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let version = FeatureSet::default_set().unwrap().version().to_owned();
+    let levels = "caller:phone caller:prefix caller:range callee:phone callee:prefix callee:range";
+    for (target, archive) in [("spark", ""), ("athena", "archive ")] {
+        let compile = format!("features compile --target {target}");
+        let script = done(folder, &compile);
+        assert!(script.starts_with(&format!("-- Features of version {version}, for {target}\n")), "{script}");
+        let names: Vec<&str> = script.lines().skip(1).filter_map(|line| line.strip_prefix("-- ")).collect();
+        assert_eq!(names.join(" "), format!("{archive}calls check {levels}"));
+        for name in names {
+            let statement = done(folder, &format!("{compile} --only {name}"));
+            assert!(script.contains(&format!("\n-- {name}\n{};\n", statement.trim_end())), "{name}");
+        }
+        let compiled: serde_json::Value = serde_json::from_str(&done(folder, &format!("{compile} --json"))).unwrap();
+        assert_eq!(
+            (&compiled["target"], &compiled["feature_set_version"]),
+            (&target.into(), &version.as_str().into())
+        );
+        let tables = compiled["tables"].as_array().unwrap();
+        assert!(tables.len() == 6 && tables[0]["columns"][0] == "calls_1d", "{tables:?}");
+    }
+    let table = done(folder, "features compile --target athena --only archive --archive s3://bucket/calls/raw");
+    assert!(table.ends_with("location 's3://bucket/calls/raw/'\n"), "{table}");
+    refused(
+        folder,
+        "features compile --target spark --only archive",
+        &["\"archive\" is no statement", "caller:phone"],
+    );
+    refused(folder, "features compile --target hive", &["hive", "spark, athena"]);
+    refused(folder, "features compile --target spark --definitions absent.toml", &["cannot read absent.toml"]);
+}
+
+#[test]
+fn an_archive_without_derived_fields_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let call = r#"{"call_id":"a","caller":"+12025550101","callee":"anonymous","started_at":"2026-11-20T10:00:00.000Z","ended_at":"2026-11-20T10:00:01.000Z","outcome":"busy"}"#;
+    let old = format!(r#"{{"position":"007","arrived_at":"2026-11-20T10:00:02.000Z","call":{call}"#);
+    fs::write(folder.join("old.jsonl"), format!("{old}}}\n")).unwrap();
+    fs::write(folder.join("plain.jsonl"), format!("{call}\n")).unwrap();
+    done(folder, "import --archive old.jsonl --output new.jsonl");
+    let plan = NumberPlan::metadata_version();
+    let derived = format!(
+        r#"{{"number_plan":"{plan}","caller_country":"US","caller_prefix":"+1202","caller_kind":"e164","callee_kind":"anonymous"}}"#
+    );
+    let new = fs::read_to_string(folder.join("new.jsonl")).unwrap();
+    assert_eq!(new, format!("{old},\"derived\":{derived}}}\n"));
+    // Again, it stays what it is.
+    done(folder, "import --archive new.jsonl --output again.jsonl");
+    assert_eq!(fs::read_to_string(folder.join("again.jsonl")).unwrap(), new);
+
+    let without = ["plain.jsonl row 1", "no position and arrival", "leave out --archive"];
+    refused(folder, "import --archive plain.jsonl --output x.jsonl", &without);
+    refused(folder, "import --archive old.jsonl --output x.parquet", &["--archive writes lines", "jsonl.gz"]);
+}
+
 #[tokio::test]
 async fn replayed_calls_reach_the_stream_in_the_order_in_which_they_ended() {
     let folder = tempfile::tempdir().unwrap();
