@@ -100,6 +100,41 @@ pub fn distinct_calls(mut calls: Vec<Call>) -> Vec<Call> {
     calls
 }
 
+/// A record of a call, and when it came in.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// What the record says.
+    pub call: Call,
+    /// When it arrived, if that was noted.
+    pub arrived_at_ms: Option<i64>,
+}
+
+/// The calls that were known before a moment. Of records with the same caller, call id and minute of start the first
+/// to arrive is the call, those whose arrival nobody noted come last, and of equals the first in the list. It is
+/// known from its arrival on, or, where nobody noted that, from its end.
+pub fn known_before(records: &[Arrived], moment_ms: i64) -> Vec<Call> {
+    let mut in_order: Vec<&Arrived> = records.iter().collect();
+    in_order.sort_by_key(|record| match record.arrived_at_ms {
+        Some(arrived) => (0, arrived),
+        None => (1, 0),
+    });
+    let mut seen = HashSet::new();
+    let mut known = Vec::new();
+    for record in in_order {
+        let call = &record.call;
+        let minute = call.started_at_ms.div_euclid(60_000);
+        let is_first = seen.insert((Arc::clone(&call.caller), Arc::clone(&call.call_id), minute));
+        let known_from = match record.arrived_at_ms {
+            Some(arrived) => arrived,
+            None => call.ended_at_ms,
+        };
+        if is_first && known_from < moment_ms {
+            known.push(call.clone());
+        }
+    }
+    known
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,5 +198,24 @@ mod tests {
         let second = strings.get("answered");
         assert!(Arc::ptr_eq(&first, &second));
         assert_eq!(&*strings.get("busy"), "busy");
+    }
+
+    #[test]
+    fn the_first_copy_to_arrive_is_the_call_also_where_it_is_not_known_yet() {
+        let copy = |callee: &str, arrived_at_ms| Arrived {
+            call: Call { callee: callee.into(), ..call("a", "+12025550101", 60_000) },
+            arrived_at_ms,
+        };
+        let records = [copy("late", Some(300_000)), copy("early", Some(200_000)), copy("unknown", None)];
+        let callees = |records: &[Arrived], moment_ms| -> Vec<String> {
+            known_before(records, moment_ms).iter().map(|call| call.callee.to_string()).collect()
+        };
+        assert_eq!(callees(&records, 200_001), ["early"]);
+        assert_eq!(callees(&records, 1_000_000), ["early"]);
+        // The copy of unknown arrival had ended long before, but is not the call.
+        assert_eq!(callees(&records, 200_000), Vec::<String>::new());
+        // Known from its end, a millisecond after its beginning.
+        assert_eq!(callees(&records[2..], 60_001), Vec::<String>::new());
+        assert_eq!(callees(&records[2..], 60_002), ["unknown"]);
     }
 }

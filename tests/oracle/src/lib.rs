@@ -16,5 +16,5 @@ mod number;
 mod recount;
 
 pub use answers::{Answer, Denominator, knows, names};
-pub use call::{Call, Strings, distinct_calls};
+pub use call::{Arrived, Call, Strings, distinct_calls, known_before};
 pub use recount::{Level, Party, Recount};
