@@ -34,10 +34,11 @@ pub struct Input {
 
 /// A file of calls on this machine.
 #[derive(Clone, Debug)]
-pub(crate) struct InputFile {
+pub struct InputFile {
     /// As the location has it: for errors, and what the order is by.
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 /// What a location holds.
@@ -71,6 +72,13 @@ impl Input {
             _ => (location.clone(), None),
         };
         Ok(Self { objects: open(&parent)?, only: name })
+    }
+
+    /// Every file of the input on this machine, in the order that decides between copies of a call: where it is
+    /// already, or copied into `folder`.
+    pub async fn fetch(&self, folder: &Path) -> Result<Vec<InputFile>, BatchError> {
+        let listing = self.list().await?;
+        self.stage(&listing.keys, folder, |_| ()).await
     }
 
     /// For errors.

@@ -27,6 +27,6 @@ mod testing;
 mod wide;
 
 pub use error::BatchError;
-pub use input::{Input, is_call_file};
+pub use input::{Input, InputFile, is_call_file};
 pub use report::{BatchReport, Progress, Stage};
 pub use run::{BatchOptions, run};

@@ -30,3 +30,4 @@ pub use json_lines_writer::{Compression, JsonLinesWriter};
 pub use limits::{MAX_CSV_ROW_BYTES, MAX_LINE_BYTES, PARQUET_ROW_GROUP_ROWS};
 pub use parquet_writer::ParquetWriter;
 pub use reader::{CallReader, FileCall, ReadOptions, open};
+pub use replacing_file::ReplacingFile;

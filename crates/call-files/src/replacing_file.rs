@@ -9,13 +9,14 @@ use crate::limits::BUFFER_BYTES;
 
 /// Writes under a temporary name beside its own, which [`ReplacingFile::finish`] gives it. Dropped before that,
 /// it leaves nothing, and what had its name keeps it.
-pub(crate) struct ReplacingFile {
+pub struct ReplacingFile {
     path: PathBuf,
     temporary: PathBuf,
     file: Option<BufWriter<File>>,
 }
 
 impl ReplacingFile {
+    /// Begins a file, or its replacement.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let unwritable = |source| FileError::Unwritable { path: path.to_owned(), source };
         let Some(name) = path.file_name() else {
