@@ -7,6 +7,7 @@
 mod archive;
 mod backfill;
 mod batch;
+mod call_archive;
 mod call_input;
 mod clock;
 mod consume;
@@ -28,6 +29,7 @@ mod replay;
 mod serve;
 mod times;
 mod top;
+mod training_set;
 mod up;
 
 use std::process::ExitCode;
@@ -68,6 +70,8 @@ enum Command {
     Quarantine(quarantine::Arguments),
     /// One run of the batch job: calls in, a snapshot out
     Batch(batch::Arguments),
+    /// What was known of labelled numbers at the times of their labels, for training a model
+    TrainingSet(training_set::Arguments),
     /// The feature service over a table of tiles and a snapshot
     Serve(serve::Arguments),
     /// The definitions: list them, check a file
@@ -97,6 +101,7 @@ pub fn main() -> ExitCode {
             Command::Backfill(arguments) => backfill::run(arguments).await,
             Command::Quarantine(arguments) => quarantine::run(arguments).await,
             Command::Batch(arguments) => batch::run(arguments).await,
+            Command::TrainingSet(arguments) => training_set::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Features(arguments) => features::run(arguments).await,
         }

@@ -5,4 +5,5 @@
 
 mod answers;
 mod protocols;
+mod training;
 mod world;
