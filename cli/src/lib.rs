@@ -4,6 +4,7 @@
 // A match says both ways on one level.
 #![allow(clippy::single_match_else)]
 
+mod answer_log;
 mod archive;
 mod backfill;
 mod batch;

@@ -16,6 +16,7 @@ use cdr::NumberPlan;
 use count_calls::{BatchReport, CallCounter, CounterSettings, ObjectQuarantine};
 use event_source::{Checkpoints, EventSource, KinesisSource, MemoryCheckpoints, RunningSource, Settings};
 use objects::Objects;
+use serve_features::answer_log::AnswerLog;
 use serve_features::native::NativeServer;
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service};
@@ -143,15 +144,20 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the service over a table of tiles and the snapshots below `data`.
+    /// Starts the service over a table of tiles and the snapshots below `data`; a sample of its answers goes to the log.
     pub(crate) async fn start(
         address: SocketAddr,
         set: &Arc<FeatureSet>,
         tiles: DynamoTiles,
         data: Objects,
         clock: Clock,
+        answer_log: Option<AnswerLog>,
     ) -> anyhow::Result<Self> {
-        let service = Arc::new(service(set, tiles, data, clock)?);
+        let service = service(set, tiles, data, clock)?;
+        let service = Arc::new(match answer_log {
+            Some(log) => service.with_answer_log(log),
+            None => service,
+        });
         let server = NativeServer::bind(address, service).await?;
         let address = server.address();
         let (stop, stopped) = oneshot::channel();

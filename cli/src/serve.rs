@@ -6,6 +6,7 @@ use std::sync::Arc;
 use objects::Location;
 use tiles::DynamoTiles;
 
+use crate::answer_log::AnswerLogFlags;
 use crate::defaults::{FeatureFile, SERVICE_ADDRESS};
 use crate::endpoints::Endpoint;
 use crate::failure::{Blame as _, Outcome};
@@ -30,6 +31,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
     #[command(flatten)]
+    answer_log: AnswerLogFlags,
+    #[command(flatten)]
     definitions: FeatureFile,
 }
 
@@ -41,7 +44,9 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let endpoint = Endpoint { flag: "--endpoint-url", url: arguments.endpoint_url.as_deref() };
     let tiles = DynamoTiles::new(endpoint.dynamodb().await?, &arguments.tiles);
     endpoint.check_table(&tiles, &arguments.tiles, "--tiles").await?;
-    let running = Running::start(arguments.address, &set, tiles, data, Arc::new(clock::now_ms)).await.or_user()?;
+    let answer_log = arguments.answer_log.open()?;
+    let running = Running::start(arguments.address, &set, tiles, data, Arc::new(clock::now_ms), answer_log);
+    let running = running.await.or_user()?;
     if !running.address.ip().is_loopback() {
         eprintln!(
             "tollwatch: warning: {} can be reached from other machines, without TLS and without a password: let \

@@ -115,7 +115,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
 
     let end_ms = material.end_ms;
     let service =
-        Running::start(([127, 0, 0, 1], 0).into(), &set, stream.tiles.clone(), data, Arc::new(move || end_ms));
+        Running::start(([127, 0, 0, 1], 0).into(), &set, stream.tiles.clone(), data, Arc::new(move || end_ms), None);
     let service = service.await.or_internal()?;
     let url = format!("http://{}", service.address);
     let started = Instant::now();

@@ -29,6 +29,7 @@ use snapshot::RAW;
 use tiles::DynamoTiles;
 use tokio::sync::watch;
 
+use crate::answer_log::AnswerLogFlags;
 use crate::defaults::{FeatureFile, STATE_FOLDER, TILE_TABLE};
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::stop_signal;
@@ -82,6 +83,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_history: bool,
     #[command(flatten)]
+    answer_log: AnswerLogFlags,
+    #[command(flatten)]
     definitions: FeatureFile,
 }
 
@@ -91,6 +94,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let folder = &arguments.folder;
     let address = (Ipv4Addr::LOCALHOST, arguments.port).into();
     check_port(address)?;
+    let answer_log = arguments.answer_log.open()?;
     let cannot = || format!("cannot write to the folder {}: choose another with --folder", folder.display());
     std::fs::create_dir_all(folder.join(RAW)).with_context(cannot).or_user()?;
     let mut stop = watch_for_stop();
@@ -118,8 +122,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let tiles = DynamoTiles::new(dynamodb, TILE_TABLE);
     tiles.create_table_if_missing().await.or_internal()?;
     let data = Objects::in_folder(folder);
-    let service =
-        Running::start(address, &set, tiles.clone(), data.clone(), Arc::new(clock::now_ms)).await.or_user()?;
+    let service = Running::start(address, &set, tiles.clone(), data.clone(), Arc::new(clock::now_ms), answer_log);
+    let service = service.await.or_user()?;
 
     let archived = begin(&mut state, &arguments)?;
     let snapshots = Snapshots { data: data.clone(), set: Arc::clone(&set) };

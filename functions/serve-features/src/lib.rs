@@ -4,6 +4,7 @@
 //! The calendar arithmetic of merging is pure ([`merge`]); stores are reached through the narrow ports of
 //! [`sources`]. Missing is said, not defaulted: a value that cannot be given has a reason in its place.
 
+pub mod answer_log;
 pub mod catalog;
 pub mod client;
 pub mod error;

@@ -9,6 +9,7 @@ use features::FeatureSet;
 use futures::{StreamExt, stream};
 use proto::{Timestamp, v1};
 
+use crate::answer_log::AnswerLog;
 use crate::catalog::{Asked, Catalog, Selection};
 use crate::error::{AnswerError, RequestError};
 use crate::lookup::{Lookup, Pinned};
@@ -34,6 +35,7 @@ pub struct Service {
     plan: NumberPlan,
     clock: Clock,
     values_max: usize,
+    answer_log: Option<AnswerLog>,
 }
 
 impl Service {
@@ -46,7 +48,8 @@ impl Service {
         snapshots: Arc<dyn SnapshotSource>,
         clock: Clock,
     ) -> Self {
-        Self { lookup: Lookup::new(Catalog::new(set), tiles, snapshots), plan, clock, values_max: VALUES_MAX }
+        let lookup = Lookup::new(Catalog::new(set), tiles, snapshots);
+        Self { lookup, plan, clock, values_max: VALUES_MAX, answer_log: None }
     }
 
     /// Answers batches of at most `values_max` values, where what carries the response takes less than
@@ -54,6 +57,14 @@ impl Service {
     #[must_use]
     pub fn with_values_max(mut self, values_max: usize) -> Self {
         self.values_max = values_max;
+        self
+    }
+
+    /// Writes a sample of its answers to a log. Those of the older service are not among them: they do not say what
+    /// they cover.
+    #[must_use]
+    pub fn with_answer_log(mut self, answer_log: AnswerLog) -> Self {
+        self.answer_log = Some(answer_log);
         self
     }
 
@@ -152,7 +163,11 @@ impl Service {
     ) -> Result<v1::GetFeaturesResponse, AnswerError> {
         let Question { target, asked } = question;
         let reply = self.lookup.answer(target.level, &target.key, asked, as_of, pinned).await?;
-        Ok(response::features(self.catalog(), target, as_of, &reply))
+        let response = response::features(self.catalog(), target, as_of, &reply);
+        if let Some(log) = &self.answer_log {
+            log.note(target, as_of, (self.clock)(), &reply, &response);
+        }
+        Ok(response)
     }
 }
 

@@ -3,6 +3,7 @@
 // Caller and callee are the words of the trade.
 #![allow(clippy::similar_names, clippy::unwrap_used)]
 
+mod answer_log;
 mod answers;
 mod protocols;
 mod training;

@@ -97,6 +97,11 @@ impl World {
     }
 
     pub async fn service(&self) -> Arc<Service> {
+        Arc::new(self.service_alone().await)
+    }
+
+    /// The same, not shared yet.
+    pub async fn service_alone(&self) -> Service {
         let now_ms = self.now_ms;
         let clock: serve_features::Clock = Arc::new(move || now_ms);
         let stored = StoredTiles::new(self.tiles().await, Arc::clone(&self.set), Arc::clone(&clock));
@@ -111,7 +116,7 @@ impl World {
             folder: Arc::clone(&self.folder),
             down: Arc::clone(&self.snapshot_down),
         });
-        Arc::new(Service::new(Arc::clone(&self.set), NumberPlan::new("US").unwrap(), tiles, snapshots, clock))
+        Service::new(Arc::clone(&self.set), NumberPlan::new("US").unwrap(), tiles, snapshots, clock)
     }
 
     /// Tiles of the last four days, as the stream would have left them.
