@@ -23,6 +23,7 @@ mod import;
 mod interrupt;
 mod locations;
 mod output;
+mod parity;
 mod pipeline;
 mod progress;
 mod quarantine;
@@ -73,6 +74,8 @@ enum Command {
     Batch(batch::Arguments),
     /// What was known of labelled numbers at the times of their labels, for training a model
     TrainingSet(training_set::Arguments),
+    /// What the service answered, recounted from the calls
+    Parity(parity::Arguments),
     /// The feature service over a table of tiles and a snapshot
     Serve(serve::Arguments),
     /// The definitions: list them, check a file
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
             Command::Quarantine(arguments) => quarantine::run(arguments).await,
             Command::Batch(arguments) => batch::run(arguments).await,
             Command::TrainingSet(arguments) => training_set::run(arguments).await,
+            Command::Parity(arguments) => parity::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Features(arguments) => features::run(arguments).await,
         }
