@@ -1,7 +1,7 @@
 //! `tollwatch training-set`: what was known of labelled entities at the times of their labels.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::features::{FeatureSet, Level, Party};
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     /// Count calls that arrived after the time of a label too, if they began before it
     #[arg(long)]
     late_arrivals: bool,
-    /// Calls kept in memory, some 600 bytes each; where labels touch more, the calls are read several times
+    /// Calls kept in memory, some 500 bytes each; where labels touch more, the calls are read several times
     #[arg(long, value_name = "COUNT", default_value_t = point_in_time::CALLS_IN_MEMORY, value_parser = at_least_one)]
     calls_in_memory: usize,
     /// Print one JSON object instead
@@ -81,7 +81,7 @@ fn write(
     read: &call_files::ReadOptions,
     options: Options,
     labels: &Labels,
-    out: &std::path::Path,
+    out: &Path,
 ) -> Result<Report, Failure> {
     let bar = progress::bar("read calls", archive.files.len() as u64, "files");
     let archive = Archive { files: &archive.files, plan, read };
@@ -108,16 +108,23 @@ fn target(
     Ok(Target { party: target.party, level: target.level, key: target.key })
 }
 
-/// Refuses to write over what is read.
+/// Refuses to write over what is read, or among it: the next reader would take the training set for calls.
 fn check_output(arguments: &Arguments) -> Outcome {
-    let Ok(out) = arguments.out.canonicalize() else { return Ok(()) };
     let input = match &arguments.input {
         Location::Path(path) => path.canonicalize().ok(),
         Location::S3 { .. } => None,
     };
-    if arguments.labels.canonicalize().ok().as_ref() == Some(&out) || input.as_ref() == Some(&out) {
+    let out = arguments.out.canonicalize().ok();
+    if out.is_some() && (arguments.labels.canonicalize().ok() == out || input == out) {
         let out = arguments.out.display();
         return Err(Failure::user(anyhow!("{out} would be replaced, and it is read: choose another output")));
+    }
+    let folder = arguments.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_among =
+        |input: &PathBuf| input.is_dir() && folder.canonicalize().is_ok_and(|folder| folder.starts_with(input));
+    if input.as_ref().is_some_and(is_among) {
+        let (out, input) = (arguments.out.display(), &arguments.input);
+        return Err(Failure::user(anyhow!("{out} would lie among the calls of {input}: choose another folder")));
     }
     Ok(())
 }

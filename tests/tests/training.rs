@@ -93,6 +93,11 @@ fn labels_become_rows_and_what_cannot_be_read_is_named_before_any_work() {
     refused(folder, &format!("{} --calls-in-memory 1", asked("labels.csv", "calls")), &["touches more than 1 calls"]);
     refused(folder, "training-set --labels labels.csv --input calls --out labels.csv", &["would be replaced"]);
     refused(folder, "training-set --labels labels.csv --input calls --out no/train.parquet", &["cannot write"]);
+    refused(
+        folder,
+        "training-set --labels labels.csv --input calls --out calls/t.parquet",
+        &["among the calls of calls"],
+    );
     assert_eq!(fs::read_to_string(folder.join("labels.csv")).unwrap(), labels);
 }
 

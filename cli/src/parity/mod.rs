@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// Seconds before an answer in which a call may have arrived and not be counted yet
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     settle: u32,
-    /// Calls kept in memory, some 600 bytes each
+    /// Calls kept in memory, some 500 bytes each
     #[arg(long, value_name = "COUNT", default_value_t = point_in_time::CALLS_IN_MEMORY)]
     calls_in_memory: usize,
     /// Print one JSON object instead

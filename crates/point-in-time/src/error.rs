@@ -85,7 +85,7 @@ pub enum TrainingError {
     },
     /// One label alone touches more calls than are kept in memory.
     #[error(
-        "the label of line {line} touches more than {limit} calls: keep more in memory, at some 600 bytes each, with \
+        "the label of line {line} touches more than {limit} calls: keep more in memory, at some 500 bytes each, with \
          --calls-in-memory, or ask for a narrower entity"
     )]
     TooManyCalls {

@@ -17,7 +17,7 @@ use crate::moment::Moment;
 use crate::parquet_file::{Kind, ParquetFile};
 use crate::{Archive, TrainingError};
 
-/// Calls kept in memory unless told otherwise, some 600 bytes each.
+/// Calls kept in memory unless told otherwise, some 500 bytes each.
 pub const CALLS_IN_MEMORY: usize = 1_000_000;
 /// Rows that are computed and written together. With some 250 columns their values take some 30 MB.
 const ROWS_A_GROUP: usize = 8_192;
