@@ -102,7 +102,7 @@ impl Files {
     pub(crate) async fn head(&self, key: &str) -> Result<ObjectMeta, Error> {
         let key = key.to_owned();
         self.run("read", &key.clone(), move |files| match fs::metadata(files.path(&key)) {
-            Ok(meta) if meta.is_file() => Ok(ObjectMeta { size: meta.len(), version: listed_version(&meta), key }),
+            Ok(meta) if meta.is_file() => Ok(listed(key, &meta)),
             Ok(_) => Err(files.not_found(&key)),
             Err(error) => Err(files.read_error(&key, &error)),
         })
@@ -161,20 +161,29 @@ impl Files {
         .await
     }
 
-    pub(crate) async fn download_to(&self, key: &str, path: &Path) -> Result<u64, Error> {
+    pub(crate) async fn content_version(&self, key: &str) -> Result<Version, Error> {
+        let key = key.to_owned();
+        self.run("read", &key.clone(), move |files| {
+            let read_error = |error: io::Error| files.read_error(&key, &error);
+            let source = File::open(files.path(&key)).map_err(read_error)?;
+            Ok(copy_hashed(source, &mut io::sink(), read_error, read_error)?.1)
+        })
+        .await
+    }
+
+    pub(crate) async fn download_to(&self, key: &str, path: &Path) -> Result<(u64, Version), Error> {
         let (key, path) = (key.to_owned(), path.to_owned());
         self.run("read", &key.clone(), move |files| {
-            let mut source = File::open(files.path(&key)).map_err(|error| files.read_error(&key, &error))?;
+            let source = File::open(files.path(&key)).map_err(|error| files.read_error(&key, &error))?;
             if source.metadata().is_ok_and(|meta| meta.is_dir()) {
                 return Err(files.not_found(&key));
             }
-            let mut copy = || {
-                let mut temporary = Temporary::beside(&path)?;
-                let copied = io::copy(&mut source, &mut temporary.file)?;
-                temporary.rename_to(&path)?;
-                Ok(copied)
-            };
-            copy().map_err(|source| Error::LocalFile { path: path.display().to_string(), source })
+            let local_error = |source| Error::LocalFile { path: path.display().to_string(), source };
+            let mut temporary = Temporary::beside(&path).map_err(local_error)?;
+            let read_error = |error: io::Error| files.read_error(&key, &error);
+            let copied = copy_hashed(source, &mut temporary.file, read_error, local_error)?;
+            temporary.rename_to(&path).map_err(local_error)?;
+            Ok(copied)
         })
         .await
     }
@@ -183,24 +192,15 @@ impl Files {
         let (key, from) = (key.to_owned(), path.to_owned());
         self.run("write", &key.clone(), move |files| {
             let local_error = |source| Error::LocalFile { path: from.display().to_string(), source };
-            let mut source = File::open(&from).map_err(local_error)?;
+            let source = File::open(&from).map_err(local_error)?;
             let path = files.path(&key);
             files.make_folder_of(&key, &path)?;
             let write_error = |error: io::Error| files.error("write", &key, &error);
             let mut temporary = Temporary::beside(&path).map_err(write_error)?;
-            let mut hash = Md5::new();
-            let mut buffer = vec![0; COPY_BYTES];
-            loop {
-                let read = source.read(&mut buffer).map_err(local_error)?;
-                if read == 0 {
-                    break;
-                }
-                hash.update(&buffer[..read]);
-                temporary.file.write_all(&buffer[..read]).map_err(write_error)?;
-            }
+            let (_, version) = copy_hashed(source, &mut temporary.file, local_error, write_error)?;
             let _held = files.lock().map_err(write_error)?;
             temporary.rename_to(&path).map_err(write_error)?;
-            Ok(hash_version(hash))
+            Ok(version)
         })
         .await
     }
@@ -272,7 +272,7 @@ impl Files {
                 // Links to files are followed; links to folders are not, since they can form circles.
                 match fs::metadata(entry.path()) {
                     Ok(meta) if meta.is_file() => {
-                        found.push(ObjectMeta { key, size: meta.len(), version: listed_version(&meta) });
+                        found.push(listed(key, &meta));
                     }
                     Ok(_) => {}
                     // Deleted since the folder was read.
@@ -343,6 +343,33 @@ fn is_as_expected(path: &Path, expected: &Expected) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Copies a file; how many bytes, and their version.
+fn copy_hashed(
+    mut source: File,
+    target: &mut impl io::Write,
+    read_error: impl Fn(io::Error) -> Error,
+    write_error: impl Fn(io::Error) -> Error,
+) -> Result<(u64, Version), Error> {
+    let mut hash = Md5::new();
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut copied = 0;
+    loop {
+        let read = source.read(&mut buffer).map_err(&read_error)?;
+        if read == 0 {
+            return Ok((copied, hash_version(hash)));
+        }
+        hash.update(&buffer[..read]);
+        target.write_all(&buffer[..read]).map_err(&write_error)?;
+        copied += read as u64;
+    }
+}
+
+fn listed(key: String, meta: &fs::Metadata) -> ObjectMeta {
+    let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let modified_secs = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
+    ObjectMeta { key, size: meta.len(), version: listed_version(meta), modified_secs }
 }
 
 /// Modification time in nanoseconds and size.

@@ -46,4 +46,7 @@ pub struct ObjectMeta {
     pub size: u64,
     /// Changes when the object is replaced; see [`Version`] for what it may be compared with.
     pub version: Version,
+    /// When it was written, in seconds since 1970 UTC by the clock of the file system or of S3; `None` where that is
+    /// not said.
+    pub modified_secs: Option<i64>,
 }

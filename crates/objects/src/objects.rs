@@ -148,9 +148,20 @@ impl Objects {
         }
     }
 
+    /// The version of a listed object by its content, which stays where the same bytes are written again: on S3 the
+    /// listed one; a file is read for it.
+    pub async fn content_version(&self, listed: &ObjectMeta) -> Result<Version, Error> {
+        check_key(&listed.key)?;
+        match self {
+            Self::Files(files) => files.content_version(&listed.key).await,
+            Self::S3(_) => Ok(listed.version.clone()),
+        }
+    }
+
     /// Copies an object to a file on this machine, replacing it, without holding it in memory. The file appears
-    /// whole or not at all; its folder must exist.
-    pub async fn download_to(&self, key: &str, path: &Path) -> Result<u64, Error> {
+    /// whole or not at all; its folder must exist. Returns the bytes and the version of what was copied, as
+    /// [`Objects::get_versioned`] gives it.
+    pub async fn download_to(&self, key: &str, path: &Path) -> Result<(u64, Version), Error> {
         check_key(key)?;
         match self {
             Self::Files(files) => files.download_to(key, path).await,

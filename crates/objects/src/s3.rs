@@ -95,7 +95,12 @@ impl S3 {
             .send()
             .await
             .map_err(|error| request.failed(&error))?;
-        Ok(ObjectMeta { key: key.to_owned(), size: size(head.content_length), version: request.version(head.e_tag)? })
+        Ok(ObjectMeta {
+            key: key.to_owned(),
+            size: size(head.content_length),
+            version: request.version(head.e_tag)?,
+            modified_secs: head.last_modified.map(|at| at.secs()),
+        })
     }
 
     pub(crate) async fn put(&self, key: &str, bytes: Bytes, expected: Option<Expected>) -> Result<Version, Error> {
@@ -131,16 +136,18 @@ impl S3 {
             for object in page.contents.unwrap_or_default() {
                 // Keys that end in a slash are how consoles draw folders.
                 if let Some(key) = object.key.filter(|key| !key.ends_with('/')) {
-                    found.push((key[skipped..].to_owned(), size(object.size), object.e_tag.map(Version::new)));
+                    let modified_secs = object.last_modified.map(|at| at.secs());
+                    let version = object.e_tag.map(Version::new);
+                    found.push((key[skipped..].to_owned(), size(object.size), version, modified_secs));
                 }
             }
         }
         // AWS lists in this order, but directory buckets and other makes of S3 do not.
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         futures::stream::iter(found)
-            .map(|(key, size, version)| async move {
+            .map(|(key, size, version, modified_secs)| async move {
                 match version {
-                    Some(version) => Ok(Some(ObjectMeta { key, size, version })),
+                    Some(version) => Ok(Some(ObjectMeta { key, size, version, modified_secs })),
                     None => match self.head(&key).await {
                         Ok(meta) => Ok(Some(meta)),
                         // Deleted since it was listed.
@@ -164,7 +171,7 @@ impl S3 {
         }
     }
 
-    pub(crate) async fn download_to(&self, key: &str, path: &Path) -> Result<u64, Error> {
+    pub(crate) async fn download_to(&self, key: &str, path: &Path) -> Result<(u64, Version), Error> {
         let request = self.request("read", key);
         let mut got = self
             .client
@@ -174,6 +181,7 @@ impl S3 {
             .send()
             .await
             .map_err(|error| request.failed(&error))?;
+        let version = request.version(got.e_tag.take())?;
         let local_error = |source: io::Error| Error::LocalFile { path: path.display().to_string(), source };
         let temporary = Temporary::beside(path).map_err(local_error)?;
         let file = temporary.file.try_clone().map_err(local_error)?;
@@ -186,7 +194,7 @@ impl S3 {
         }
         writer.flush().await.map_err(local_error)?;
         temporary.rename_to(path).map_err(local_error)?;
-        Ok(copied)
+        Ok((copied, version))
     }
 
     pub(crate) async fn upload_from(&self, path: &Path, key: &str) -> Result<Version, Error> {

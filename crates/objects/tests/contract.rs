@@ -50,6 +50,7 @@ contract!(
     lists_are_sorted_and_begin_with_the_prefix,
     long_lists_are_whole,
     listed_versions_change_with_the_object,
+    the_same_bytes_are_the_same_content,
     files_are_copied_both_ways,
     large_files_are_copied_whole,
     keys_that_leave_the_location_are_refused,
@@ -208,6 +209,18 @@ async fn listed_versions_change_with_the_object(objects: &Objects, _: &Path) {
     let after = objects.list("").await.unwrap();
     assert_ne!(before[0].version, after[0].version);
     assert_eq!(before[1], after[1]);
+    assert!(before[0].modified_secs.unwrap() <= after[0].modified_secs.unwrap());
+}
+
+/// Who copies files anew, or delivers them twice, changes nothing.
+async fn the_same_bytes_are_the_same_content(objects: &Objects, _: &Path) {
+    let version = objects.put("a", "one").await.unwrap();
+    let content = async || objects.content_version(&objects.head("a").await.unwrap()).await.unwrap();
+    assert_eq!(content().await, version);
+    objects.put("a", "two").await.unwrap();
+    assert_ne!(content().await, version);
+    objects.put("a", "one").await.unwrap();
+    assert_eq!(content().await, version);
 }
 
 async fn files_are_copied_both_ways(objects: &Objects, scratch: &Path) {
@@ -215,8 +228,8 @@ async fn files_are_copied_both_ways(objects: &Objects, scratch: &Path) {
     std::fs::write(&from, "call records").unwrap();
     std::fs::write(&to, "something that is replaced").unwrap();
     let version = objects.upload_from(&from, "raw/file").await.unwrap();
-    assert_eq!(objects.get_versioned("raw/file").await.unwrap(), ("call records".into(), version));
-    assert_eq!(objects.download_to("raw/file", &to).await.unwrap(), 12);
+    assert_eq!(objects.get_versioned("raw/file").await.unwrap(), ("call records".into(), version.clone()));
+    assert_eq!(objects.download_to("raw/file", &to).await.unwrap(), (12, version));
     assert_eq!(std::fs::read_to_string(&to).unwrap(), "call records");
 
     for error in [
@@ -243,7 +256,7 @@ async fn large_files_are_copied_whole(objects: &Objects, scratch: &Path) {
     std::fs::write(&from, &bytes).unwrap();
     let version = objects.upload_from(&from, "large").await.unwrap();
     assert_eq!(objects.size("large").await.unwrap(), bytes.len() as u64);
-    assert_eq!(objects.download_to("large", &to).await.unwrap(), bytes.len() as u64);
+    assert_eq!(objects.download_to("large", &to).await.unwrap(), (bytes.len() as u64, version.clone()));
     assert!(std::fs::read(&to).unwrap() == bytes, "the copy differs");
     let middle = objects.get_range("large", 17_000_000..17_000_008).await.unwrap();
     assert_eq!(middle, bytes[17_000_000..17_000_008]);
