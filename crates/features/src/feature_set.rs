@@ -69,13 +69,16 @@ impl Settings {
 /// A named list of texts, as `[lists]` declares it.
 pub type Lists = std::collections::BTreeMap<String, std::sync::Arc<BTreeSet<smol_str::SmolStr>>>;
 
+/// Hex digits of a version: it is part of every key of a tile.
+const VERSION_DIGITS: usize = 8;
+
 /// The features of one version. Two versions never mix in a tile, a snapshot or an answer.
 #[derive(Debug)]
 pub struct FeatureSet {
     pub(crate) settings: Settings,
     pub(crate) features: Vec<Feature>,
     pub(crate) slots: [Vec<Slot>; 2],
-    version: String,
+    hash: String,
 }
 
 impl FeatureSet {
@@ -86,7 +89,7 @@ impl FeatureSet {
         read_list: impl FnMut(&str) -> Result<String, String>,
     ) -> Result<Self, DefinitionErrors> {
         let mut set = definition::build(toml, read_list)?;
-        set.version = set.hash();
+        set.hash = set.make_hash();
         Ok(set)
     }
 
@@ -99,13 +102,18 @@ impl FeatureSet {
     }
 
     pub(crate) const fn unversioned(settings: Settings, features: Vec<Feature>, slots: [Vec<Slot>; 2]) -> Self {
-        Self { settings, features, slots, version: String::new() }
+        Self { settings, features, slots, hash: String::new() }
     }
 
     /// Eight hex digits over everything that changes what a tile means: definitions, lists, settings, number
     /// plan, sketch and state format.
     pub fn version(&self) -> &str {
-        &self.version
+        self.hash.get(..VERSION_DIGITS).unwrap_or_default()
+    }
+
+    /// The whole MD5, in hex, that the version is the beginning of.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// The version of the number plan, which is part of the version too: fields derived under another one do not fit.
@@ -151,7 +159,7 @@ impl FeatureSet {
         windows.into_iter().collect()
     }
 
-    fn hash(&self) -> String {
+    fn make_hash(&self) -> String {
         let mut text = format!(
             "state {STATE_FORMAT} sketch md5/{SKETCH_REGISTERS} plan {} region {} range {} zone {}\n",
             cdr::NumberPlan::metadata_version(),
@@ -175,7 +183,7 @@ impl FeatureSet {
             let windows: Vec<_> = feature.windows().map(|window| window.to_string()).collect();
             let _ = writeln!(text, "  {} decimals {:?}", windows.join(" "), feature.decimals);
         }
-        Md5::digest(text.as_bytes())[..4].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+        Md5::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     }
 }
 
@@ -187,7 +195,8 @@ mod tests {
     #[test]
     fn the_default_set_is_valid_and_has_a_version() {
         let set = FeatureSet::default_set().unwrap();
-        assert_eq!(set.version().len(), 8);
+        assert_eq!((set.version().len(), set.hash().len()), (8, 32));
+        assert!(set.hash().starts_with(set.version()));
         assert_eq!(set.version(), FeatureSet::default_set().unwrap().version());
         assert!(set.is_streamed(Party::Caller, Level::Phone));
         let days: Vec<_> = set.batch_windows(Party::Callee, Level::Range).iter().map(|w| w.days()).collect();
