@@ -20,21 +20,30 @@ pub(crate) struct Tile {
     pub(crate) party: Party,
     pub(crate) level: Level,
     pub(crate) path: PathBuf,
-    /// Its keys, to estimate how many there are in all days together.
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    /// Its keys, to estimate how many there are in all days together; empty where a run before made the tile.
     pub(crate) keys: Sketch,
 }
 
 /// What became of the calls of a day.
 #[derive(Debug)]
 pub(crate) struct DayDone {
+    pub(crate) day: UtcDay,
     pub(crate) counted: u64,
     pub(crate) duplicates: u64,
     pub(crate) differing: u64,
     pub(crate) tiles: Vec<Tile>,
 }
 
+/// The parties and levels with a batch window. Phones take longest: they come first.
+pub(crate) fn batched(set: &FeatureSet) -> Vec<(Party, Level)> {
+    let all = Level::ALL.into_iter().flat_map(|level| Party::ALL.map(|party| (party, level)));
+    all.filter(|(party, level)| is_batched(set, *party, *level)).collect()
+}
+
 /// Whether any feature of a party and level has a batch window.
-pub(crate) fn is_batched(set: &FeatureSet, party: Party, level: Level) -> bool {
+fn is_batched(set: &FeatureSet, party: Party, level: Level) -> bool {
     !set.batch_windows(party, level).is_empty()
 }
 
@@ -47,6 +56,7 @@ pub(crate) fn write_day(
 ) -> Result<DayDone, BatchError> {
     let calls = deduplicate(frame)?;
     let mut done = DayDone {
+        day,
         counted: calls.frame.height() as u64,
         duplicates: calls.duplicates,
         differing: calls.differing,
@@ -105,6 +115,8 @@ fn write_tile<'a>(
         writer.push(key, &bytes, prefix, range)?;
         hashes.push(hash_text(key));
     }
-    writer.finish()?.flush().map_err(local)?;
-    Ok(Tile { day, party, level, path, keys: Sketch::of_hashes(hashes) })
+    let mut file = writer.finish()?;
+    file.flush().map_err(local)?;
+    let bytes = file.get_ref().metadata().map_err(local)?.len();
+    Ok(Tile { day, party, level, path, rows: hashes.len() as u64, bytes, keys: Sketch::of_hashes(hashes) })
 }

@@ -1,5 +1,8 @@
 //! Why a run failed. Nothing is published then; the snapshot before it stays.
 
+use std::path::Path;
+
+use polars::error::PolarsError;
 use snapshot::{SnapshotError, UtcDay};
 
 /// Why a run failed. Nothing is published then; the snapshot before it stays.
@@ -46,6 +49,30 @@ pub enum BatchError {
         /// Day of the latest call.
         last: UtcDay,
     },
+    /// The published snapshot was made with other definitions: its day tiles hold other states.
+    #[error(
+        "{output} has day tiles of feature set {found}, these definitions are {expected}: give another output folder, the definitions that it was made with, or --rebuild to make everything anew from the calls that are still there"
+    )]
+    OtherDefinitions {
+        /// Where the snapshot is.
+        output: String,
+        /// The version in its manifest.
+        found: String,
+        /// The version of the run.
+        expected: String,
+    },
+    /// The published snapshot was made from another input, or the same one read otherwise.
+    #[error(
+        "{output} has day tiles of the calls in {found}, this run is to read {expected}: give another output folder, the same input, or --rebuild to make everything anew from this one"
+    )]
+    OtherInput {
+        /// Where the snapshot is.
+        output: String,
+        /// The input in its ledger.
+        found: String,
+        /// The input of the run.
+        expected: String,
+    },
     /// A file of calls could not be read.
     #[error("{source} (file {file} of the input)")]
     File {
@@ -53,6 +80,12 @@ pub enum BatchError {
         file: String,
         /// What is wrong.
         source: call_files::FileError,
+    },
+    /// An object was replaced while the run was reading: what it read is not what the ledger says.
+    #[error("{file} was replaced while it was read: run it again")]
+    Changed {
+        /// The file, as the location has it.
+        file: String,
     },
     /// The default region of the feature set is unknown to the number plan.
     #[error(transparent)]
@@ -73,13 +106,26 @@ pub enum BatchError {
     },
     /// The engine failed.
     #[error("Polars: {0}")]
-    Polars(#[from] polars::error::PolarsError),
+    Polars(#[from] PolarsError),
     /// A state in a day tile of this run cannot be read back.
     #[error("a day tile: {0}")]
     Tile(#[from] features::DecodeError),
     /// A thread of the run broke off.
     #[error("the run broke off while it {0}: this is a mistake in the program")]
     Broken(&'static str),
+}
+
+impl BatchError {
+    /// The engine failed to read or write a temporary file; a full disk is no mistake of the engine.
+    pub(crate) fn of_file(path: &Path, error: PolarsError) -> Self {
+        match error {
+            PolarsError::IO { error, .. } => {
+                let source = std::io::Error::new(error.kind(), error.to_string());
+                Self::Temporary { path: path.display().to_string(), source }
+            }
+            other => Self::Polars(other),
+        }
+    }
 }
 
 fn reasons(invalid: &[(String, u64)]) -> String {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use features::{FeatureSet, Level, Party, Sketch};
-use snapshot::{LocalPart, OnlineWriter, RunId, UtcDay, online_files};
+use snapshot::{LevelRows, LocalPart, OnlineWriter, RunId, UtcDay, online_files};
 
 use crate::BatchError;
 use crate::day_tiles::Tile;
@@ -28,6 +28,8 @@ pub(crate) struct FacesOf<'a> {
     pub(crate) run: &'a RunId,
     pub(crate) tiles: &'a [Tile],
     pub(crate) folder: &'a Path,
+    /// Rows of the snapshot before: the keys of tiles that were not made anew are not known.
+    pub(crate) rows_before: &'a [LevelRows],
 }
 
 impl FacesOf<'_> {
@@ -45,6 +47,9 @@ impl FacesOf<'_> {
             keys.merge(&tile.keys);
         }
 
+        let before = self.rows_before.iter().filter(|before| (before.party, before.level) == (party, level));
+        let rows_before = before.map(|before| before.rows).sum();
+
         let folder = |face: &str| -> Result<_, BatchError> {
             let folder = self.folder.join(party.as_str()).join(level.as_str()).join(face);
             let failed = |source| BatchError::Temporary { path: folder.display().to_string(), source };
@@ -59,7 +64,8 @@ impl FacesOf<'_> {
             ("party", party.as_str()),
             ("level", level.as_str()),
         ];
-        let mut online = OnlineWriter::create(&folder("online")?, online_files(keys.count()), &about)?;
+        let mut online =
+            OnlineWriter::create(&folder("online")?, online_files(keys.count().max(rows_before)), &about)?;
         let mut wide = WideWriter::new(&folder("features")?, roll_up.columns(), &about);
         let mut merge = TileMerge::open(tiles.into_iter(), self.as_of)?;
         let mut rolled = Rolled::default();

@@ -1,11 +1,15 @@
 //! Where calls come from: the files of a location, in a stable order.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use call_files::{Format, ReadOptions};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use objects::{Location, Objects};
+use objects::{Location, ObjectMeta, Objects, Version};
+use snapshot::{LedgerObject, Source};
 
 use crate::BatchError;
+use crate::ledger::Books;
 
 /// Files fetched at once.
 const FETCHES_IN_FLIGHT: usize = 8;
@@ -32,6 +36,15 @@ pub struct Input {
     only: Option<String>,
 }
 
+/// A file of calls that is to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// As it was listed.
+    pub(crate) meta: ObjectMeta,
+    /// Its place among all files of the input, which decides between copies of a call.
+    pub(crate) number: u64,
+}
+
 /// A file of calls on this machine.
 #[derive(Clone, Debug)]
 pub struct InputFile {
@@ -39,11 +52,15 @@ pub struct InputFile {
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
+    pub(crate) number: u64,
+    /// What the ledger is to know of it; the calls are not counted yet.
+    pub(crate) object: LedgerObject,
 }
 
 /// What a location holds.
 pub(crate) struct Listing {
-    pub(crate) keys: Vec<String>,
+    /// Files of calls, in the order of their keys.
+    pub(crate) files: Vec<Wanted>,
     pub(crate) others: usize,
 }
 
@@ -78,7 +95,10 @@ impl Input {
     /// already, or copied into `folder`.
     pub async fn fetch(&self, folder: &Path) -> Result<Vec<InputFile>, BatchError> {
         let listing = self.list().await?;
-        self.stage(&listing.keys, folder, |_| ()).await
+        if listing.files.is_empty() {
+            return Err(self.no_files(listing.others));
+        }
+        self.stage(&listing.files, folder, |_| ()).await
     }
 
     /// For errors.
@@ -89,45 +109,84 @@ impl Input {
         }
     }
 
+    /// What it is to the ledger. A path is the same from wherever it is written.
+    pub(crate) fn source(&self, read: &ReadOptions) -> Source {
+        let location = match self.objects.location() {
+            Location::Path(path) => Location::Path(path.canonicalize().unwrap_or(path)),
+            bucket @ Location::S3 { .. } => bucket,
+        };
+        let location = self.only.as_ref().map_or(location.clone(), |name| location.join(name)).to_string();
+        let format = read.format.map_or("by content", Format::as_str);
+        Source {
+            location,
+            reading: format!("format {format}, site {}, zone {}", read.asterisk.site, read.asterisk.zone),
+        }
+    }
+
     pub(crate) async fn list(&self) -> Result<Listing, BatchError> {
         self.objects.check_exists().await?;
-        if let Some(name) = &self.only {
-            return Ok(Listing { keys: vec![name.clone()], others: 0 });
-        }
-        let mut keys: Vec<String> = self.objects.list("").await?.into_iter().map(|meta| meta.key).collect();
-        let all = keys.len();
-        keys.retain(|key| is_call_file(key));
-        if keys.is_empty() {
-            let endings = ENDINGS.join(", ");
-            return Err(BatchError::NoFiles { location: self.location(), others: all, endings });
-        }
-        // The number of a file in this order decides between copies of a call.
-        keys.sort_unstable();
-        Ok(Listing { others: all - keys.len(), keys })
+        let mut metas = match &self.only {
+            Some(name) => vec![self.objects.head(name).await?],
+            None => self.objects.list("").await?,
+        };
+        let all = metas.len();
+        metas.retain(|meta| self.only.is_some() || is_call_file(&meta.key));
+        metas.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let others = all - metas.len();
+        let files = (0..).zip(metas).map(|(number, meta)| Wanted { meta, number });
+        Ok(Listing { files: files.collect(), others })
+    }
+
+    /// Nothing is there to make a snapshot of.
+    pub(crate) fn no_files(&self, others: usize) -> BatchError {
+        BatchError::NoFiles { location: self.location(), others, endings: ENDINGS.join(", ") }
+    }
+
+    /// The files that the books do not know, or know with another content.
+    pub(crate) async fn fresh(&self, listing: &Listing, books: &mut Books) -> Result<Vec<Wanted>, BatchError> {
+        let mut fresh = books.compare(&listing.files);
+        // What was written again may have the same bytes.
+        let rewritten: Vec<&Wanted> = fresh.iter().filter(|file| books.knows(&file.meta.key)).collect();
+        let versions: Vec<(String, Version)> = stream::iter(rewritten)
+            .map(|file| async move {
+                Ok::<_, BatchError>((file.meta.key.clone(), self.objects.content_version(&file.meta).await?))
+            })
+            .buffered(FETCHES_IN_FLIGHT)
+            .try_collect()
+            .await?;
+        let versions: BTreeMap<String, Version> = versions.into_iter().collect();
+        fresh.retain(|file| !versions.get(&file.meta.key).is_some_and(|version| books.is_same(&file.meta, version)));
+        Ok(fresh)
     }
 
     /// Files on this machine: those that are there already, and the others copied into `folder`.
     pub(crate) async fn stage(
         &self,
-        keys: &[String],
+        files: &[Wanted],
         folder: &Path,
         done: impl Fn(u64),
     ) -> Result<Vec<InputFile>, BatchError> {
-        let stage = |(number, key): (usize, &String)| {
-            let key = key.clone();
+        let stage = |Wanted { meta, number }: &Wanted| {
+            let (meta, number) = (meta.clone(), *number);
             async move {
-                if let Some(path) = self.objects.local_path(&key) {
-                    return Ok(InputFile { name: key, path });
-                }
-                // The ending tells the format.
-                let name = key.rsplit('/').next().unwrap_or(&key);
-                let path = folder.join(format!("{number}-{name}"));
-                self.objects.download_to(&key, &path).await?;
-                Ok::<_, BatchError>(InputFile { name: key, path })
+                let (name, listed) = (meta.key.clone(), meta.version.clone());
+                // The version is that of what is read: what is put there later is found by the next run.
+                let (path, size, version) = if let Some(path) = self.objects.local_path(&name) {
+                    (path, meta.size, self.objects.content_version(&meta).await?)
+                } else {
+                    // The ending tells the format.
+                    let path = folder.join(format!("{number}-{}", name.rsplit('/').next().unwrap_or(&name)));
+                    let (size, version) = self.objects.download_to(&name, &path).await?;
+                    (path, size, version)
+                };
+                let listed = (listed != version).then(|| listed.as_str().to_owned());
+                let version = version.as_str().to_owned();
+                let object = LedgerObject { size, version, listed, ..LedgerObject::default() };
+                Ok::<_, BatchError>(InputFile { name, path, number, object })
             }
         };
         let mut staged = 0;
-        stream::iter(keys.iter().enumerate().map(stage))
+        stream::iter(files.iter().map(stage))
             .buffered(FETCHES_IN_FLIGHT)
             .inspect_ok(|_| {
                 staged += 1;

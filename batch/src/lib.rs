@@ -1,12 +1,15 @@
 //! The batch job: calls to snapshots, with Polars.
 //!
-//! A run ([`run()`]) reads all calls of a location, sorts them into UTC days, and counts each call once. For every
-//! day Polars evaluates the definitions and groups by phone; what comes of a day is a tile of one state a phone,
-//! and tiles of prefixes and ranges made from it. Windows are rolled up from at most 90 day tiles in one pass over
-//! the keys. Both faces of the snapshot are written under the run's id and become visible with the manifest.
+//! A run ([`run()`]) reads what is new in a location, by the ledger of the run before it, and sorts the calls into UTC
+//! days. The days that new calls belong to are built anew from all their objects, each call counted once: for every
+//! one Polars evaluates the definitions and groups by phone; what comes of a day is a tile of one state a phone, and
+//! tiles of prefixes and ranges made from it. All other days are taken from earlier runs. Windows are rolled up from
+//! at most 90 day tiles in one pass over the keys. Everything is written under the run's id and becomes visible with
+//! the manifest, the ledger with it.
 //!
 //! Memory is bounded by the calls of the days that are computed at a time, not by the history.
 
+mod base;
 mod compile;
 mod day_columns;
 mod day_states;
@@ -16,17 +19,22 @@ mod each;
 mod error;
 mod faces;
 mod input;
+mod ledger;
 mod merge_tiles;
 mod read_days;
 mod report;
 mod roll_up;
 mod run;
 mod spill;
+mod stored_tiles;
+mod summary;
 #[cfg(test)]
 mod testing;
 mod wide;
+mod work;
 
+pub use base::Rebuild;
 pub use error::BatchError;
 pub use input::{Input, InputFile, is_call_file};
-pub use report::{BatchReport, Progress, Stage};
+pub use report::{BatchReport, Outcome, Progress, Stage};
 pub use run::{BatchOptions, run};

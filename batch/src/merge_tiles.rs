@@ -87,7 +87,8 @@ mod tests {
                 }
                 writer.finish().unwrap();
                 let day = UtcDay::new(day);
-                Tile { day, party: Party::Caller, level: Level::Phone, path, keys: Sketch::default() }
+                let (party, level, keys) = (Party::Caller, Level::Phone, Sketch::default());
+                Tile { day, party, level, path, rows: 0, bytes: 0, keys }
             })
             .collect();
         let mut merge = TileMerge::open(tiles.iter(), UtcDay::new(10)).unwrap();

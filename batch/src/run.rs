@@ -1,27 +1,28 @@
 //! A run of the batch job, from files of calls to a published snapshot.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use call_files::ReadOptions;
-use features::{BATCH_DAYS_MAX, FeatureSet, Level, Party, Sketch};
+use features::{FeatureSet, Sketch};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use objects::Objects;
 use snapshot::{
-    Calls, FORMAT, Face, FaceFile, LevelRows, Manifest, Publication, RunId, UtcDay, daily_key, features_key,
-    online_key,
+    DayTiles, FORMAT, Face, FaceFile, LedgerFile, LevelRows, Manifest, Publication, RunId, RunRef, TileFile, UtcDay,
+    daily_key, features_key, ledger_key, online_key,
 };
 
-use crate::day_tiles::{Tile, is_batched, write_day};
-use crate::each::for_each;
-use crate::faces::{Faces, FacesOf};
-use crate::input::InputFile;
-use crate::read_days::Reading;
-use crate::spill::load_day;
-use crate::{BatchError, BatchReport, Input, Progress, Stage};
+use crate::base::{Base, Days};
+use crate::day_tiles::{DayDone, Tile, batched};
+use crate::faces::Faces;
+use crate::input::{Listing, Wanted};
+use crate::ledger::Books;
+use crate::read_days::{CALLS_IN_MEMORY, ReadDays};
+use crate::spill::DayPart;
+use crate::work::{Pass, StageClock, Work};
+use crate::{BatchError, BatchReport, Input, Outcome, Progress, Rebuild, Stage, stored_tiles, summary};
 
 /// Files written to the output at once.
 const UPLOADS_IN_FLIGHT: usize = 4;
@@ -40,6 +41,8 @@ pub struct BatchOptions {
     /// All calls that had arrived before this instant (milliseconds since 1970 UTC) are in the input, if the
     /// caller knows; goes into the manifest.
     pub complete_for_arrivals_before: Option<i64>,
+    /// Whether day tiles of earlier runs are gone on with.
+    pub rebuild: Rebuild,
     /// Where temporary files go: those of the calls that do not fit in memory, and of the snapshot until it is
     /// put in place. `None` is the system's folder.
     pub temporary: Option<PathBuf>,
@@ -49,194 +52,262 @@ pub struct BatchOptions {
     pub threads: usize,
 }
 
-/// Runs the job: reads all calls, counts each once, computes all windows as of a day, writes both faces and
-/// publishes them. `progress` is called from several threads.
+/// Runs the job: reads what is new, builds the days anew that it belongs to, computes all windows as of a day, writes
+/// both faces and publishes them. With nothing new it publishes nothing; with another `as_of` alone it rolls up.
+/// `progress` is called from several threads.
 ///
-/// The same calls, definitions and run id make the same bytes. Fails without publishing anything where the input
-/// cannot be read or holds no call of these days, and with [`snapshot::SnapshotError::Overtaken`] where another
-/// run was published meanwhile.
+/// Everything is written under the run's id, and nothing of it is seen before the manifest is replaced: a run that is
+/// broken off anywhere, or overtaken, leaves the snapshot as it was, and may be repeated. The same calls, definitions,
+/// snapshot before and run id make the same bytes. Fails without publishing anything where the input cannot be read or
+/// holds no call of these days, where day tiles are of other definitions or another input, and with
+/// [`snapshot::SnapshotError::Overtaken`] where another run was published meanwhile.
 pub async fn run(
     options: BatchOptions,
     set: Arc<FeatureSet>,
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<BatchReport, BatchError> {
-    if !Party::ALL.iter().any(|party| Level::ALL.iter().any(|level| is_batched(&set, *party, *level))) {
+    if batched(&set).is_empty() {
         return Err(BatchError::NothingToCompute);
     }
-    let mut clock = StageClock::new();
-    let publication = Publication::begin(options.output.clone(), options.run.clone()).await?;
+    let mut clock = StageClock::begin();
+    let (output, run) = (options.output.clone(), options.run.clone());
+    let publication = match options.rebuild {
+        Rebuild::Never => Publication::begin(output, run).await?,
+        Rebuild::WhereOther | Rebuild::Always => Publication::begin_anew(output, run).await?,
+    };
     let listing = options.input.list().await?;
-    let temporary = match &options.temporary {
-        Some(folder) => tempfile::Builder::new().prefix("tollwatch-batch-").tempdir_in(folder),
-        None => tempfile::Builder::new().prefix("tollwatch-batch-").tempdir(),
+    let days = Days::of(options.as_of);
+    let mut base = Base::find(&publication, &options, &set).await?;
+    let mut books = base.books(&days);
+    if listing.files.is_empty() && books.ledger().objects.is_empty() {
+        return Err(options.input.no_files(listing.others));
+    }
+    let work = Work::begin(options, set, progress)?;
+    let read = read_input(&work, &base, &listing, &mut books, &days, &mut clock).await?;
+    let mut report = BatchReport {
+        outcome: Outcome::Nothing,
+        manifest: base.manifest.take().unwrap_or_else(|| nothing_yet(&work)),
+        input_files: listing.files.len(),
+        other_files: listing.others,
+        empty_files: books.ledger().objects.values().filter(|object| !object.gone && object.records == 0).count(),
+        new_files: read.new_files,
+        older_files: read.older_files,
+        gone_files: books.ledger().objects.values().filter(|object| object.gone).count(),
+        records_read: read.records,
+        days: 0,
+        rebuilt: read.days.keys().copied().collect(),
+        took: Vec::new(),
     };
-    let temporary = temporary.map_err(|source| {
-        let path = options.temporary.clone().unwrap_or_else(std::env::temp_dir);
-        BatchError::Temporary { path: path.display().to_string(), source }
-    })?;
-    let folder = |name: &str| sub_folder(temporary.path(), name);
+    let is_of_that_day = !report.manifest.files.is_empty() && report.manifest.as_of == work.options.as_of;
+    let touches = !read.rebuild.is_disjoint(&days.window);
+    if read.new_files > 0 || !read.rebuild.is_empty() || !is_of_that_day {
+        report.outcome = if touches || !is_of_that_day { Outcome::Snapshot } else { Outcome::LedgerOnly };
+        let is_rolled_up = report.outcome == Outcome::Snapshot;
+        report.manifest =
+            make(&work, publication, report.manifest, Made { read, books, days: &days, is_rolled_up }, &mut clock)
+                .await?;
+    }
+    report.days = report.manifest.days.iter().filter(|tiles| days.window.contains(&tiles.date)).count();
+    report.took = clock.took;
+    Ok(report)
+}
 
-    let total = listing.keys.len() as u64;
-    let fetched = |done| progress(Progress { stage: Stage::Fetch, done, total });
-    let files = options.input.stage(&listing.keys, &folder("input")?, fetched).await?;
-    clock.end(Stage::Fetch);
+/// What was read of the input.
+struct InputRead {
+    /// Days to be built anew.
+    rebuild: BTreeSet<UtcDay>,
+    /// Their calls; none of days that have none any more.
+    days: BTreeMap<UtcDay, Vec<DayPart>>,
+    new_files: usize,
+    older_files: usize,
+    records: u64,
+}
 
-    let job = Job {
-        set,
-        as_of: options.as_of,
-        run: options.run.clone(),
-        location: options.input.location(),
-        threads: options.threads.max(1),
-        read: options.read,
+/// Reads what is new, and of the days that this touches what the ledger knows already.
+async fn read_input(
+    work: &Arc<Work>,
+    base: &Base,
+    listing: &Listing,
+    books: &mut Books,
+    days: &Days,
+    clock: &mut StageClock,
+) -> Result<InputRead, BatchError> {
+    let fresh = work.options.input.fresh(listing, books).await?;
+    // Calls of a second pass are held beside those of the first.
+    let calls_in_memory = if base.manifest.is_some() { CALLS_IN_MEMORY / 2 } else { CALLS_IN_MEMORY };
+    let tiled = base.manifest.iter().flat_map(|manifest| manifest.days.iter().map(|tiles| tiles.date));
+    let new_files = fresh.len();
+    let wanted = days.window.iter().copied().chain(tiled).collect();
+    let pass = Pass { files: fresh, wanted, calls_in_memory, fetch: Stage::FetchNew, read: Stage::ReadNew };
+    let ReadDays { days: mut parts, objects } = work.read(pass, clock).await?;
+    let mut records = 0;
+    for (key, object) in objects {
+        records += object.records;
+        books.take_in(&key, object);
+    }
+    let rebuild = books.settle(&days.window);
+    parts.retain(|day, _| rebuild.contains(day));
+
+    let older: Vec<Wanted> =
+        listing.files.iter().filter(|file| books.is_needed(&file.meta.key, &rebuild)).cloned().collect();
+    let older_files = older.len();
+    let (fetch, read) = (Stage::FetchOlder, Stage::ReadOlder);
+    let pass = Pass { files: older, wanted: rebuild.clone(), calls_in_memory, fetch, read };
+    let mut all = ReadDays { days: parts, ..ReadDays::default() };
+    let older = work.read(pass, clock).await?;
+    for (key, object) in &older.objects {
+        records += object.records;
+        if !books.agrees(key, object) {
+            return Err(BatchError::Changed { file: key.clone() });
+        }
+    }
+    all.add(older);
+    Ok(InputRead { rebuild, days: all.days, new_files, older_files, records })
+}
+
+/// What a snapshot is made of.
+struct Made<'a> {
+    read: InputRead,
+    books: Books,
+    days: &'a Days,
+    is_rolled_up: bool,
+}
+
+/// Builds days, rolls up and publishes.
+async fn make(
+    work: &Arc<Work>,
+    publication: Publication,
+    before: Manifest,
+    made: Made<'_>,
+    clock: &mut StageClock,
+) -> Result<Manifest, BatchError> {
+    let Made { read, books, days, is_rolled_up } = made;
+    let options = &work.options;
+    let built = work.build(read.days, clock).await?;
+    let (mut tiles, mut uploads) = (Vec::new(), Vec::new());
+    let mut kept: BTreeMap<UtcDay, DayTiles> = before.days.into_iter().map(|tiles| (tiles.date, tiles)).collect();
+    kept.retain(|day, _| !read.rebuild.contains(day));
+    let stored: Vec<DayTiles> = kept.values().filter(|tiles| days.window.contains(&tiles.date)).cloned().collect();
+    for day in built {
+        let (listed, files) = list_tiles(&day, &options.run);
+        kept.insert(day.day, listed);
+        uploads.extend(files);
+        tiles.extend(day.tiles);
+    }
+    let tiled: BTreeSet<UtcDay> = kept.keys().copied().filter(|day| days.window.contains(day)).collect();
+    let left_out = books.left_out(&days.window);
+    let ledger = books.close(days.kept_from);
+    if tiled.is_empty() {
+        return Err(summary::no_calls(options.input.location(), &ledger, &days.window));
+    }
+
+    let (mut files, mut rows) = (before.files, before.rows);
+    if is_rolled_up {
+        let stored: Vec<&DayTiles> = stored.iter().collect();
+        tiles.extend(stage_tiles(work, &stored, clock).await?);
+        tiles.retain(|tile| days.window.contains(&tile.day));
+        let faces = work.roll_up(tiles, rows, clock).await?;
+        rows = faces.iter().map(|of| LevelRows { party: of.party, level: of.level, rows: of.rows }).collect();
+        let (listed, of_faces) = list_faces(&faces, options.as_of, &options.run);
+        files = listed;
+        uploads.extend(of_faces);
+    }
+    let in_window: Vec<&DayTiles> = kept.values().filter(|tiles| tiled.contains(&tiles.date)).collect();
+    let text = ledger.to_text()?;
+    let file = LedgerFile {
+        key: ledger_key(options.as_of, &options.run),
+        bytes: text.len() as u64,
+        objects: ledger.objects.len(),
+    };
+    let manifest = Manifest {
+        calls: summary::calls(&ledger, &days.window, &in_window),
+        missing_days: summary::missing_days(&days.window, &tiled, options.complete_for_arrivals_before),
+        left_out,
+        days: kept.into_values().collect(),
+        previous: publication.current().map(|last| RunRef { as_of: last.as_of, run: last.run.clone() }),
+        ledger: Some(file),
+        rows,
         files,
-        calls_folder: folder("calls")?,
-        tiles_folder: folder("tiles")?,
-        faces_folder: folder("faces")?,
+        ..nothing_yet(work)
     };
-    let set = Arc::clone(&job.set);
-    let progress = Arc::new(progress);
-    let report_to = Arc::clone(&progress);
-    let computing = tokio::task::spawn_blocking(move || job.compute(&*report_to, clock));
-    let Ok(computed) = computing.await else { return Err(BatchError::Broken("computed the snapshot")) };
-    let Computed { calls, empty_files, tiles, faces, mut clock } = computed?;
+    upload(work, &uploads, text, &manifest).await?;
+    publication.publish(&manifest).await?;
+    let total = uploads.len() as u64 + 2;
+    work.tell(Stage::Publish, total, total);
+    clock.end(Stage::Publish);
+    Ok(manifest)
+}
 
-    let (files, mut uploads) = list_files(&faces, options.as_of, &options.run);
-    let phones = tiles.iter().filter(|tile| tile.level == Level::Phone);
-    uploads.extend(phones.map(|tile| (tile.path.clone(), daily_key(tile.day, &options.run, tile.party))));
-    let total = uploads.len() as u64 + 1;
-    let done = AtomicU64::new(0);
-    stream::iter(uploads.iter().map(|(path, key)| options.output.upload_from(path, key)))
+/// The tiles that runs before have made.
+async fn stage_tiles(work: &Work, days: &[&DayTiles], clock: &mut StageClock) -> Result<Vec<Tile>, BatchError> {
+    if days.is_empty() {
+        return Ok(Vec::new());
+    }
+    let folder = work.folder("stored-tiles")?;
+    let done = |done, total| work.tell(Stage::FetchTiles, done, total);
+    let tiles = stored_tiles::stage(&work.options.output, days, &work.set, &folder, done).await?;
+    clock.end(Stage::FetchTiles);
+    Ok(tiles)
+}
+
+/// Puts everything in place but the manifest.
+async fn upload(
+    work: &Work,
+    files: &[(PathBuf, String)],
+    ledger: Vec<u8>,
+    manifest: &Manifest,
+) -> Result<(), BatchError> {
+    let (total, done) = (files.len() as u64 + 2, AtomicU64::new(0));
+    let output = &work.options.output;
+    stream::iter(files.iter().map(|(path, key)| output.upload_from(path, key)))
         .buffer_unordered(UPLOADS_IN_FLIGHT)
-        .inspect_ok(|_| {
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress(Progress { stage: Stage::Publish, done, total });
-        })
+        .inspect_ok(|_| work.tell(Stage::Publish, done.fetch_add(1, Ordering::Relaxed) + 1, total))
         .try_collect::<Vec<_>>()
         .await?;
-    let rows = faces.iter().map(|faces| LevelRows { party: faces.party, level: faces.level, rows: faces.rows });
-    let manifest = Manifest {
+    if let Some(file) = &manifest.ledger {
+        output.put(&file.key, ledger).await?;
+    }
+    work.tell(Stage::Publish, total - 1, total);
+    Ok(())
+}
+
+/// The manifest of a snapshot without files.
+fn nothing_yet(work: &Work) -> Manifest {
+    Manifest {
         format: FORMAT,
-        feature_set_version: set.version().to_owned(),
-        as_of: options.as_of,
-        run: options.run,
-        complete_for_arrivals_before: options.complete_for_arrivals_before,
+        feature_set_version: work.set.version().to_owned(),
+        feature_set_hash: Some(work.set.hash().to_owned()),
+        as_of: work.options.as_of,
+        run: work.options.run.clone(),
+        complete_for_arrivals_before: work.options.complete_for_arrivals_before,
         created_by: concat!("tollwatch batch ", env!("CARGO_PKG_VERSION"), " (Polars)").to_owned(),
+        engine: Some("polars".to_owned()),
+        previous: None,
+        ledger: None,
         sketch_relative_error: Sketch::relative_error(),
-        calls,
-        rows: rows.collect(),
-        files,
+        calls: snapshot::Calls::default(),
+        days: Vec::new(),
+        missing_days: Vec::new(),
+        left_out: Vec::new(),
+        rows: Vec::new(),
+        files: Vec::new(),
+    }
+}
+
+/// The tiles of a day as the manifest lists them, and where each goes.
+fn list_tiles(day: &DayDone, run: &RunId) -> (DayTiles, Vec<(PathBuf, String)>) {
+    let file = |tile: &Tile| {
+        let Tile { party, level, rows, bytes, .. } = *tile;
+        TileFile { party, level, key: daily_key(day.day, run, party, level), rows, bytes }
     };
-    publication.publish(&manifest).await?;
-    progress(Progress { stage: Stage::Publish, done: total, total });
-    clock.end(Stage::Publish);
-    let mut days: Vec<UtcDay> = tiles.iter().map(|tile| tile.day).collect();
-    days.dedup();
-    Ok(BatchReport {
-        manifest,
-        input_files: listing.keys.len(),
-        other_files: listing.others,
-        empty_files,
-        days: days.len(),
-        took: clock.took,
-    })
-}
-
-/// The part of a run that needs no network.
-struct Job {
-    set: Arc<FeatureSet>,
-    as_of: UtcDay,
-    run: RunId,
-    location: String,
-    threads: usize,
-    read: ReadOptions,
-    files: Vec<InputFile>,
-    calls_folder: PathBuf,
-    tiles_folder: PathBuf,
-    faces_folder: PathBuf,
-}
-
-struct Computed {
-    calls: Calls,
-    empty_files: usize,
-    /// By day.
-    tiles: Vec<Tile>,
-    faces: Vec<Faces>,
-    clock: StageClock,
-}
-
-impl Job {
-    fn compute(&self, progress: &(impl Fn(Progress) + Sync), mut clock: StageClock) -> Result<Computed, BatchError> {
-        let set = &*self.set;
-        let from = self.as_of.plus(1 - BATCH_DAYS_MAX.cast_signed());
-        let total = self.files.len() as u64;
-        let reading = Reading {
-            set,
-            from,
-            to: self.as_of,
-            folder: &self.calls_folder,
-            threads: self.threads,
-            options: &self.read,
-        };
-        let read = reading.read(&self.files, |done| progress(Progress { stage: Stage::Read, done, total }))?;
-        clock.end(Stage::Read);
-        let mut calls = read.calls;
-        if read.days.is_empty() {
-            return Err(self.no_calls(from, &calls, read.span));
-        }
-
-        let total = read.days.len() as u64;
-        let done = AtomicU64::new(0);
-        let step = |stage, total| {
-            progress(Progress { stage, done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
-        };
-        let days = for_each(read.days.into_iter().collect(), self.threads, "computed a day", |(day, parts)| {
-            let written = write_day(load_day(parts)?, day, set, &self.tiles_folder)?;
-            step(Stage::Days, total);
-            Ok(written)
-        })?;
-        let mut tiles = Vec::new();
-        for day in days {
-            calls.counted += day.counted;
-            calls.duplicates += day.duplicates;
-            calls.differing_duplicates += day.differing;
-            tiles.extend(day.tiles);
-        }
-        clock.end(Stage::Days);
-
-        // Phones take longest: they come first.
-        let levels: Vec<(Party, Level)> = Level::ALL
-            .into_iter()
-            .flat_map(|level| Party::ALL.map(|party| (party, level)))
-            .filter(|(party, level)| is_batched(set, *party, *level))
-            .collect();
-        let total = levels.len() as u64;
-        done.store(0, Ordering::Relaxed);
-        let of = FacesOf { set, as_of: self.as_of, run: &self.run, tiles: &tiles, folder: &self.faces_folder };
-        let mut faces = for_each(levels, self.threads, "rolled up windows", |(party, level)| {
-            let written = of.write(party, level)?;
-            step(Stage::RollUp, total);
-            Ok(written)
-        })?;
-        faces.sort_by_key(|faces| (faces.party, faces.level));
-        clock.end(Stage::RollUp);
-        Ok(Computed { calls, empty_files: read.empty_files, tiles, faces, clock })
-    }
-
-    fn no_calls(&self, from: UtcDay, calls: &Calls, span: Option<(UtcDay, UtcDay)>) -> BatchError {
-        match span {
-            Some((first, last)) => BatchError::OtherDays { from, to: self.as_of, calls: calls.outside, first, last },
-            None => BatchError::NoCalls {
-                location: self.location.clone(),
-                files: self.files.len(),
-                records: calls.read,
-                invalid: calls.invalid.clone().into_iter().collect(),
-            },
-        }
-    }
+    let tiles: Vec<TileFile> = day.tiles.iter().map(file).collect();
+    let uploads = day.tiles.iter().zip(&tiles).map(|(tile, file)| (tile.path.clone(), file.key.clone())).collect();
+    let (run, counted, duplicates) = (run.clone(), day.counted, day.duplicates);
+    (DayTiles { date: day.day, run, counted, duplicates, differing_duplicates: day.differing, tiles }, uploads)
 }
 
 /// The files of a snapshot as the manifest lists them, and where each goes.
-fn list_files(faces: &[Faces], as_of: UtcDay, run: &RunId) -> (Vec<FaceFile>, Vec<(PathBuf, String)>) {
+fn list_faces(faces: &[Faces], as_of: UtcDay, run: &RunId) -> (Vec<FaceFile>, Vec<(PathBuf, String)>) {
     let (mut files, mut uploads) = (Vec::new(), Vec::new());
     for of in faces {
         for (face, parts) in [(Face::Features, &of.features), (Face::Online, &of.online)] {
@@ -260,27 +331,4 @@ fn list_files(faces: &[Faces], as_of: UtcDay, run: &RunId) -> (Vec<FaceFile>, Ve
         }
     }
     (files, uploads)
-}
-
-fn sub_folder(parent: &Path, name: &str) -> Result<PathBuf, BatchError> {
-    let folder = parent.join(name);
-    fs::create_dir(&folder).map_err(|source| BatchError::Temporary { path: folder.display().to_string(), source })?;
-    Ok(folder)
-}
-
-/// Measures stages one after the other.
-struct StageClock {
-    since: Instant,
-    took: Vec<(Stage, Duration)>,
-}
-
-impl StageClock {
-    fn new() -> Self {
-        Self { since: Instant::now(), took: Vec::new() }
-    }
-
-    fn end(&mut self, stage: Stage) {
-        self.took.push((stage, self.since.elapsed()));
-        self.since = Instant::now();
-    }
 }

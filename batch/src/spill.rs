@@ -63,7 +63,8 @@ impl<'a> DaySorter<'a> {
             ParquetWriter::new(file)
                 .with_compression(ParquetCompression::Lz4Raw)
                 .with_statistics(StatisticsOptions::empty())
-                .finish(&mut columns.into_frame()?)?;
+                .finish(&mut columns.into_frame()?)
+                .map_err(|error| BatchError::of_file(&path, error))?;
             self.parts.entry(day).or_default().push(DayPart::File(path));
         }
         self.rows = 0;
@@ -79,7 +80,9 @@ pub(crate) fn load_day(parts: Vec<DayPart>) -> Result<DataFrame, BatchError> {
             DayPart::Frame(frame) => frame,
             DayPart::File(path) => {
                 let local = |source| BatchError::Temporary { path: path.display().to_string(), source };
-                let frame = ParquetReader::new(File::open(&path).map_err(local)?).finish()?;
+                let frame = ParquetReader::new(File::open(&path).map_err(local)?)
+                    .finish()
+                    .map_err(|error| BatchError::of_file(&path, error))?;
                 std::fs::remove_file(&path).map_err(local)?;
                 frame
             }

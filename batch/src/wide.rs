@@ -92,7 +92,8 @@ impl WideWriter {
             .with_statistics(StatisticsOptions::default())
             .with_row_group_size(Some(ROWS_PER_FILE))
             .with_key_value_metadata(Some(KeyValueMetadata::from_static(self.about.clone())))
-            .finish(&mut frame)?;
+            .finish(&mut frame)
+            .map_err(|error| BatchError::of_file(&path, error))?;
         self.parts.push(LocalPart { path, rows: rows as u64, bytes, first_key, last_key });
         Ok(())
     }

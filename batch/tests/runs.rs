@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use batch::{BatchError, Progress, Stage};
+use batch::{BatchError, Progress, Rebuild, Stage};
 use cdr::CallRecord;
 use features::{Level, Party, Value};
 use futures::TryStreamExt as _;
@@ -100,6 +100,7 @@ async fn a_run_that_is_overtaken_changes_nothing() {
     let (input, output) = (folder.path().join("calls"), folder.path().join("out"));
     write_calls(&input.join("a.jsonl"), &random_calls(5, 50));
     run(&input, &output, "first").await.unwrap();
+    write_calls(&input.join("b.jsonl"), &random_calls(55, 20));
     let current = output.join(CURRENT);
     let theirs = fs::read_to_string(&current).unwrap().replace("\"first\"", "\"theirs\"");
     let overtake = {
@@ -169,7 +170,9 @@ async fn an_input_without_calls_is_an_error_and_leaves_the_snapshot_before() {
         (old, "the 1 calls of the input began from 2020-09-13 to 2020-09-13"),
     ];
     for (input, expected) in cases {
-        let error = run(&input, &output, "second").await.unwrap_err().to_string();
+        let mut options = options(&input, &output, "second");
+        options.rebuild = Rebuild::Always;
+        let error = batch::run(options, set(), |_| ()).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     assert!(tree(&output) == before, "something was written");

@@ -5,22 +5,22 @@ use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use batch::{BatchError, BatchOptions, BatchReport, Input, Progress, Stage};
-use indicatif::{HumanCount, ProgressBar};
+use batch::{BatchError, BatchOptions, BatchReport, Input, Outcome, Rebuild};
+use indicatif::HumanCount;
 use objects::{Location, Objects};
 use serde_json::{Map, Value, json};
-use snapshot::{RunId, SnapshotError, UtcDay};
+use snapshot::{Manifest, RunId, SnapshotError, UtcDay};
 
+use crate::batch_progress::BatchProgress;
 use crate::call_input::ReadFlags;
 use crate::defaults::FeatureFile;
-use crate::failure::{Blame as _, Failure, Outcome};
+use crate::failure::{self, Blame as _, Failure};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
-use crate::{clock, locations, progress, times};
+use crate::{clock, locations, times};
 
 /// What it is told.
 #[derive(clap::Args)]
@@ -34,6 +34,10 @@ pub(crate) struct Arguments {
     /// Last UTC day of every window [default: yesterday]
     #[arg(long, value_name = "DATE", value_parser = times::parse_day)]
     as_of: Option<UtcDay>,
+    /// Make everything anew from the calls of the input, also where the output has day tiles of other definitions or of
+    /// another input. What is no longer in the input is then gone
+    #[arg(long)]
+    rebuild: bool,
     /// Threads to compute with; each takes the memory of a day's calls [default: one a core]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -47,7 +51,7 @@ pub(crate) struct Arguments {
 }
 
 /// Runs the job once.
-pub(crate) async fn run(arguments: Arguments) -> Outcome {
+pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
     let set = arguments.definitions.read()?;
     let read = arguments.read.options()?;
     let now_ms = clock::now_ms();
@@ -62,12 +66,13 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         run: run_id(now_ms)?,
         // Nobody has told which arrivals the input holds.
         complete_for_arrivals_before: None,
+        rebuild: if arguments.rebuild { Rebuild::Always } else { Rebuild::Never },
         temporary: None,
         read,
         threads: arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
     };
-    let bars = Bars::default();
-    let work = async { batch::run(options, set, move |step| bars.show(step)).await.map_err(blame) };
+    let shown = BatchProgress::new();
+    let work = async { batch::run(options, set, move |step| shown.show(step)).await.map_err(blame) };
     let done = unless_interrupted("nothing was published", work).await;
     if done.is_err()
         && let Some(folder) = made
@@ -96,36 +101,6 @@ fn check_writable(output: &Location) -> Result<Option<PathBuf>, Failure> {
     Ok(is_new.then(|| folder.clone()))
 }
 
-/// The bar of the stage that runs.
-#[derive(Default)]
-struct Bars(Mutex<Option<(Stage, ProgressBar)>>);
-
-impl Bars {
-    fn show(&self, step: Progress) {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let unit = match step.stage {
-            Stage::Fetch | Stage::Read | Stage::Publish => "files",
-            Stage::Days => "days",
-            Stage::RollUp => "levels",
-        };
-        // Threads may report a step of a stage after a later one.
-        if current.as_ref().is_none_or(|(stage, _)| *stage < step.stage) {
-            if let Some((_, bar)) = current.take() {
-                bar.finish_and_clear();
-            }
-            *current = Some((step.stage, progress::bar(step.stage.as_str(), step.total, unit)));
-        }
-        if let Some((stage, bar)) = current.as_ref()
-            && *stage == step.stage
-        {
-            bar.set_position(bar.position().max(step.done));
-            if step.stage == Stage::Publish && step.done == step.total {
-                bar.finish_and_clear();
-            }
-        }
-    }
-}
-
 /// Another id at every run: the time, and what tells apart processes that start at the same moment.
 fn run_id(now_ms: i64) -> Result<RunId, Failure> {
     // The keys of a hasher are random.
@@ -141,10 +116,20 @@ fn blame(error: BatchError) -> Failure {
         BatchError::NoFiles { .. }
         | BatchError::NoCalls { .. }
         | BatchError::OtherDays { .. }
+        | BatchError::OtherDefinitions { .. }
+        | BatchError::OtherInput { .. }
         | BatchError::File { .. }
         | BatchError::Region(_)
         | BatchError::NothingToCompute
         | BatchError::Temporary { .. } => false,
+        // They name what mends them.
+        BatchError::Snapshot(error) => !matches!(
+            error,
+            SnapshotError::Corrupt { .. }
+                | SnapshotError::Gone { .. }
+                | SnapshotError::Format { .. }
+                | SnapshotError::LocalFile { .. }
+        ),
         _ => true,
     };
     let error = anyhow::Error::new(error).context("nothing was published");
@@ -154,20 +139,36 @@ fn blame(error: BatchError) -> Failure {
 fn as_text(report: &BatchReport, output: &Location) -> String {
     let manifest = &report.manifest;
     let calls = &manifest.calls;
-    let mut text = format!("published the snapshot of {} in {output} (run {})\n", manifest.as_of, manifest.run);
+    let (as_of, run) = (manifest.as_of, &manifest.run);
+    let mut text = match report.outcome {
+        Outcome::Nothing => format!("nothing new: the snapshot of {as_of} in {output} (run {run}) stays as it is\n"),
+        Outcome::LedgerOnly => format!(
+            "nothing new in the days of the snapshot of {as_of} in {output}: what came is noted for later (run {run})\n"
+        ),
+        Outcome::Snapshot => format!("published the snapshot of {as_of} in {output} (run {run})\n"),
+    };
     let mut line = |name: &str, value: String| {
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {name:10} {value}");
     };
-    let mut files = report.input_files.to_string();
-    for (count, what) in [(report.empty_files, "of them empty"), (report.other_files, "of other kinds passed over")] {
+    let mut files = format!("{}, {} of them new", report.input_files, report.new_files);
+    for (count, what) in [
+        (report.older_files, "read again"),
+        (report.empty_files, "empty"),
+        (report.gone_files, "more known and gone"),
+        (report.other_files, "of other kinds passed over"),
+    ] {
         if count > 0 {
             let _ = write!(files, ", {count} {what}");
         }
     }
     line("files", files);
-    line("records", HumanCount(calls.read).to_string());
+    line(
+        "records",
+        format!("{}, {} of them read by this run", HumanCount(calls.read), HumanCount(report.records_read)),
+    );
     line("counted", format!("{} calls of {} days", HumanCount(calls.counted), report.days));
+    line("built", format!("{} day tiles, the others taken from earlier runs", report.rebuilt.len()));
     let differing = match calls.differing_duplicates {
         0 => String::new(),
         differing => format!(", {} of which differ from the call counted", HumanCount(differing)),
@@ -178,6 +179,13 @@ fn as_text(report: &BatchReport, output: &Location) -> String {
         calls.invalid.iter().map(|(reason, count)| format!("{} {reason}", HumanCount(*count))).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
     line("invalid", format!("{}{reasons}", HumanCount(calls.invalid_total())));
+    if !manifest.missing_days.is_empty() {
+        line("missing", format!("{} days without a call: {}", manifest.missing_days.len(), days(manifest)));
+    }
+    for left_out in &manifest.left_out {
+        let (date, records) = (left_out.date, HumanCount(left_out.records));
+        line("left out", format!("{date}  {records} records: files of that day are gone, and its tile was kept"));
+    }
     for level in &manifest.rows {
         let name = format!("{}:{}", level.party.as_str(), level.level.as_str());
         line("rows", format!("{name:16} {}", HumanCount(level.rows)));
@@ -188,6 +196,22 @@ fn as_text(report: &BatchReport, output: &Location) -> String {
     let took: Duration = report.took.iter().map(|(_, took)| *took).sum();
     line("seconds", format!("{:16} {:.1}", "in all", took.as_secs_f64()));
     text
+}
+
+/// The days without a tile, as stretches of days.
+fn days(manifest: &Manifest) -> String {
+    let mut stretches: Vec<(UtcDay, UtcDay)> = Vec::new();
+    for missing in &manifest.missing_days {
+        match stretches.last_mut() {
+            Some((_, last)) if last.plus(1) == missing.date => *last = missing.date,
+            _ => stretches.push((missing.date, missing.date)),
+        }
+    }
+    let shown = |(first, last): &(UtcDay, UtcDay)| match first == last {
+        true => first.to_string(),
+        false => format!("{first} to {last}"),
+    };
+    stretches.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 fn as_json(report: &BatchReport, output: &Location) -> Value {
@@ -202,8 +226,24 @@ fn as_json(report: &BatchReport, output: &Location) -> Value {
         "run": manifest.run,
         "as_of": manifest.as_of,
         "feature_set_version": manifest.feature_set_version,
-        "files": { "read": report.input_files, "empty": report.empty_files, "others": report.other_files },
+        "published": match report.outcome {
+            Outcome::Nothing => "nothing",
+            Outcome::LedgerOnly => "ledger",
+            Outcome::Snapshot => "snapshot",
+        },
+        "files": {
+            "listed": report.input_files,
+            "new": report.new_files,
+            "read_again": report.older_files,
+            "empty": report.empty_files,
+            "gone": report.gone_files,
+            "others": report.other_files,
+        },
+        "records_read": report.records_read,
         "days": report.days,
+        "days_built": report.rebuilt,
+        "missing_days": manifest.missing_days,
+        "left_out": manifest.left_out,
         "calls": manifest.calls,
         "rows": manifest.rows,
         "seconds": seconds,

@@ -8,6 +8,7 @@ mod answer_log;
 mod archive;
 mod backfill;
 mod batch;
+mod batch_progress;
 mod call_archive;
 mod call_input;
 mod clock;
@@ -86,7 +87,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let log = tracing_subscriber::EnvFilter::try_from_env("TOLLWATCH_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,tollwatch=info"));
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

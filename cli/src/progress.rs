@@ -6,7 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar towards `total` steps of a named kind, such as `calls`.
 pub(crate) fn bar(what: &'static str, total: u64, unit: &'static str) -> ProgressBar {
-    let template = format!("{{prefix:24}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit} {{per_sec}} {{eta}}");
+    let template =
+        format!("{{prefix:24}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit} {{per_sec}} {{msg}} {{eta}}");
     let bar = ProgressBar::new(total).with_prefix(what);
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);

@@ -1,5 +1,7 @@
 //! Times and days as users write them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use snapshot::UtcDay;
@@ -27,10 +29,32 @@ pub(crate) fn parse_day(text: &str) -> Result<UtcDay, String> {
     Ok(UtcDay::of_ms(start.timestamp().as_millisecond()))
 }
 
+/// Reads `90s`, `15m`, `12h` or `7d`.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_mins(1),
+        "h" => Duration::from_hours(1),
+        "d" => Duration::from_hours(24),
+        _ => return None,
+    };
+    unit.checked_mul(digits.parse().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(parse_duration("90s"), Some(Duration::from_secs(90)));
+        assert_eq!(parse_duration("2d"), Some(Duration::from_hours(48)));
+        for text in ["", "m", "15", "-1m", "1w", "1\u{e9}", "99999999999h"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn times_and_days() {

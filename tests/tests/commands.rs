@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 use call_files::ReadOptions;
@@ -101,6 +101,8 @@ async fn generated_calls_become_a_snapshot_that_holds_each_once() {
     assert_eq!(report["calls"]["duplicates"], records.len() - ids.len());
     assert_eq!(report["days"], 3);
     assert!(report["seconds"]["roll_up_windows"].as_f64().unwrap() > 0.0);
+    assert_eq!((&report["published"], &report["records_read"]), (&"snapshot".into(), &report["calls"]["read"]));
+    assert_eq!(report["missing_days"].as_array().unwrap().len(), 87);
 
     let set = Arc::new(FeatureSet::default_set().unwrap());
     let snapshot = Snapshot::open(Objects::in_folder(folder.join("data")), set).await.unwrap().unwrap();
@@ -111,7 +113,13 @@ async fn generated_calls_become_a_snapshot_that_holds_each_once() {
         expected.into_iter().map(|(caller, calls)| (caller.to_owned(), Value::Integer(calls))).collect();
     assert_eq!(calls, expected);
 
-    let again = done(folder, "batch --input calls/calls-2026-11-20.parquet --output data --as-of 2026-11-20");
+    let again = done(folder, "batch --input calls --output data --as-of 2026-11-20");
+    assert!(again.starts_with("nothing new: the snapshot of 2026-11-20 in data (run "), "{again}");
+    assert!(again.contains(snapshot.manifest().run.as_str()), "{again}");
+
+    let other = "batch --input calls/calls-2026-11-20.parquet --output data --as-of 2026-11-20";
+    refused(folder, other, &["data has day tiles of the calls in", "calls-2026-11-20.parquet", "--rebuild"]);
+    let again = done(folder, &format!("{other} --rebuild"));
     assert!(again.starts_with("published the snapshot of 2026-11-20 in data (run "), "{again}");
     assert!(!again.contains(snapshot.manifest().run.as_str()), "{again}");
     assert!(again.contains("calls of 1 days"), "{again}");
@@ -312,8 +320,65 @@ fn batch_refuses_what_it_cannot_use_and_publishes_nothing() {
     }
     done(folder, "batch --input one.jsonl --output new --as-of 2026-11-20");
     let published = tree(&folder.join("new"));
-    refused(folder, "batch --input invalid.jsonl --output new --as-of 2026-11-20", &["no valid call"]);
+    refused(folder, "batch --input invalid.jsonl --output new --as-of 2026-11-20 --rebuild", &["no valid call"]);
     assert_eq!(tree(&folder.join("new")), published);
+}
+
+/// Runs the command where no file may be longer than some kilobytes: every write beyond fails, as on a full disk.
+fn run_with_room_for(kilobytes: u32, folder: &Path, arguments: &str) -> Output {
+    let command = tests::tollwatch();
+    let limited = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" {arguments}");
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &limited]).arg(command.get_program()).current_dir(folder);
+    bash.env_remove("TOLLWATCH_LOG").env("TMPDIR", folder.join("tmp")).output().unwrap()
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_the_snapshot_before_and_no_temporary_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    done(folder, &format!("{GENERATE} --output calls"));
+    fs::create_dir(folder.join("in")).unwrap();
+    let arrives = |day: &str| {
+        let name = format!("calls-2026-11-{day}.parquet");
+        fs::copy(folder.join("calls").join(&name), folder.join("in").join(name)).unwrap();
+    };
+    arrives("18");
+    let batch = "batch --input in --output data --as-of 2026-11-20";
+    done(folder, batch);
+    arrives("19");
+    let current = fs::read(folder.join("data").join(CURRENT)).unwrap();
+    fs::create_dir(folder.join("tmp")).unwrap();
+    // Too little for one file or another.
+    for kilobytes in [4, 40] {
+        let output = run_with_room_for(kilobytes, folder, &format!("{batch} --threads 1"));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains("nothing was published"), "{kilobytes}: {said}");
+        assert!(said.contains("File too large"), "{kilobytes}: {said}");
+        assert_eq!(fs::read(folder.join("data").join(CURRENT)).unwrap(), current);
+        assert_eq!(fs::read_dir(folder.join("tmp")).unwrap().count(), 0);
+    }
+    let said = done(folder, batch);
+    assert!(said.starts_with("published the snapshot of 2026-11-20 in data"), "{said}");
+    assert!(said.contains("2, 1 of them new"), "{said}");
+}
+
+#[test]
+fn stages_are_lines_of_a_log_where_there_is_no_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    one_call(folder);
+    let output = run(folder, "batch --input one.jsonl --output data --as-of 2026-11-20");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    let stages = ["fetch new files", "read new files", "compute days", "roll up windows", "publish"];
+    assert_eq!(lines.len(), stages.len(), "{said}");
+    for (line, stage) in lines.iter().zip(stages) {
+        assert!(line.contains("INFO") && line.contains(&format!("stage=\"{stage}\"")), "{line}");
+        let number = |name: &str| line.split_once(&format!(" {name}=")).unwrap().1.split(' ').next().unwrap();
+        assert_eq!(number("done"), number("total"), "{line}");
+    }
+    assert!(lines[1].contains("records=1 records_per_s="), "{said}");
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! Random calls, and a run over them in a folder.
+// Each test uses what it needs of it.
+#![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use batch::{BatchError, BatchOptions, BatchReport, Input};
+use batch::{BatchError, BatchOptions, BatchReport, Input, Rebuild};
 use cdr::{CallRecord, NumberPlan, Outcome};
-use features::{DAY_MS, FeatureSet};
+use features::{DAY_MS, FeatureSet, Level, Party, Value};
+use futures::TryStreamExt as _;
 use objects::Objects;
-use snapshot::{Snapshot, UtcDay};
+use snapshot::{OnlineRow, Snapshot, UtcDay};
 
 /// The day that snapshots of these tests are as of.
 pub fn as_of() -> UtcDay {
@@ -104,6 +108,7 @@ pub fn options(input: &Path, output: &Path, run: &str) -> BatchOptions {
         as_of: as_of(),
         run: run.parse().unwrap(),
         complete_for_arrivals_before: None,
+        rebuild: Rebuild::Never,
         temporary: None,
         read: call_files::ReadOptions::default(),
         threads: 2,
@@ -118,4 +123,50 @@ pub async fn run(input: &Path, output: &Path, run: &str) -> Result<BatchReport, 
 /// The snapshot that is published in a folder.
 pub async fn published(output: &Path) -> Option<Snapshot> {
     Snapshot::open(Objects::in_folder(output), set()).await.unwrap()
+}
+
+/// A few features of few levels, for tests of many runs.
+pub fn small_set() -> Arc<FeatureSet> {
+    let file = "[settings]\ndefault_region = 'US'\nrange_digits = 4\nzone = 'UTC'\n\
+        stream_levels = { caller = ['phone'], callee = ['phone'] }\n\
+        [[feature]]\nname='calls'\nof='count'\nparty=['caller']\nlevel=['phone','prefix']\nbatch=['1d','7d']\n\
+        [[feature]]\nname='distinct_callers'\nof='distinct(caller)'\nparty=['callee']\nlevel=['phone']\nbatch=['7d']\n";
+    Arc::new(FeatureSet::parse(file, |_| Err("there is none".to_owned())).unwrap())
+}
+
+/// Calls that begin on the days that are so many before [`as_of`].
+pub fn calls_of_days(seed: u64, count: usize, days_before: &[i32]) -> Vec<CallRecord> {
+    let mut dice = Dice(seed ^ 0x5eed);
+    let mut calls = random_calls(seed, count);
+    for call in &mut calls {
+        let day = as_of().plus(-dice.one_of(days_before));
+        let shift = day.start_ms() + call.started_at_ms.rem_euclid(DAY_MS) - call.started_at_ms;
+        call.started_at_ms += shift;
+        call.ended_at_ms += shift;
+        call.answered_at_ms = call.answered_at_ms.map(|at| at + shift);
+    }
+    calls
+}
+
+/// Every row of every face of a snapshot: what all its readers see.
+pub async fn answers(snapshot: &Snapshot, set: &FeatureSet) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for party in Party::ALL {
+        for level in Level::ALL {
+            let at = format!("{} {}", party.as_str(), level.as_str());
+            let rows: Vec<(String, OnlineRow)> = snapshot.scan(party, level).try_collect().await.unwrap();
+            found.extend(rows.into_iter().map(|(key, row)| (format!("{at} {key}"), format!("{row:?}"))));
+            for feature in set.features_at(party, level) {
+                for window in &feature.batch {
+                    let id = feature.id(features::Window::Batch(*window));
+                    let column: Vec<(String, Value)> =
+                        snapshot.column(party, level, &id).try_collect().await.unwrap();
+                    found.extend(
+                        column.into_iter().map(|(key, value)| (format!("{at} {key} {id}"), format!("{value:?}"))),
+                    );
+                }
+            }
+        }
+    }
+    found
 }

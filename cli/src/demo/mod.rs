@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use ::features::{DAY_MS, FeatureSet};
 use anyhow::Context as _;
-use batch::{BatchOptions, Input};
+use batch::{BatchOptions, Input, Rebuild};
 use cdr::NumberPlan;
 use count_calls::{CounterSettings, Lateness};
 use event_source::{Redeliver, Settings};
@@ -27,6 +27,7 @@ use oracle::Recount;
 use snapshot::{RunId, Snapshot};
 use tiles::DynamoTiles;
 
+use crate::batch_progress::BatchProgress;
 use crate::defaults::{STREAM, TILE_TABLE};
 use crate::demo::material::Material;
 use crate::demo::report::{DemoReport, Step};
@@ -166,20 +167,15 @@ async fn run_batch(
         as_of: material.as_of,
         run: "demo".parse::<RunId>().or_internal()?,
         complete_for_arrivals_before: Some(material.end_ms.min(material.as_of.plus(1).start_ms())),
+        // A folder that was kept may hold a snapshot of other calls.
+        rebuild: Rebuild::Always,
         temporary: None,
         read: material.read.clone(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     let started = Instant::now();
-    let bar = progress::bar("batch", 1, "steps");
-    let shown = bar.clone();
-    let ran = batch::run(options, Arc::clone(set), move |now| {
-        shown.set_prefix(now.stage.as_str());
-        shown.set_length(now.total);
-        shown.set_position(now.done);
-    })
-    .await;
-    bar.finish_and_clear();
+    let shown = BatchProgress::new();
+    let ran = batch::run(options, Arc::clone(set), move |step| shown.show(step)).await;
     let ran = ran.or_user()?;
     report.took(Step::Batch, started.elapsed());
     report.batch_stages = ran.took;

@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::features::{FeatureSet, MINUTE_MS};
 use anyhow::Context as _;
-use batch::{BatchError, BatchOptions, BatchReport, Input};
+use batch::{BatchError, BatchOptions, BatchReport, Input, Rebuild};
 use call_files::ReadOptions;
 use objects::Objects;
-use snapshot::{CURRENT, Manifest, RAW, RunId, UtcDay};
+use snapshot::{CURRENT, Manifest, Pruning, RAW, Retention, RunId, UtcDay};
 
 /// What the runs of `up` are called, before the millisecond of their beginning.
 const RUN: &str = "up-";
-/// How long files of a run stay after it has begun and another has taken its place: longer than any reader holds a
-/// manifest.
-const OLD_RUNS_MS: i64 = 10 * MINUTE_MS;
+/// How long a snapshot stays after another has taken its place, and what a run left after it wrote last: longer than
+/// any reader holds a manifest, and than a run takes to put its files in place.
+const UNUSED_MS: i64 = 10 * MINUTE_MS;
 
 /// What the archive is known to hold.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,8 @@ impl Snapshots {
         }))
     }
 
-    /// Makes a snapshot of yesterday from everything in the archive; `None` where it holds no call of these days.
+    /// Brings the snapshot of yesterday up to what is in the archive; `None` where it holds no call of these days.
+    /// Definitions that have changed make everything anew.
     pub(crate) async fn make(
         &self,
         now_ms: i64,
@@ -74,6 +75,7 @@ impl Snapshots {
             as_of: yesterday(now_ms),
             run: format!("{RUN}{now_ms}").parse::<RunId>()?,
             complete_for_arrivals_before: complete_before,
+            rebuild: Rebuild::WhereOther,
             temporary: None,
             read: ReadOptions::default(),
             // The stream and the service go on beside it.
@@ -86,24 +88,11 @@ impl Snapshots {
         }
     }
 
-    /// Deletes the files of runs of `up` that nobody reads any more.
+    /// Deletes the files of runs of `up` that no snapshot in use needs.
     pub(crate) async fn delete_old(&self, now_ms: i64) -> anyhow::Result<()> {
-        let manifest = match self.data.get(CURRENT).await {
-            Ok(json) => Manifest::parse(&json)?,
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        for prefix in ["daily/", "snapshots/"] {
-            for object in self.data.list(prefix).await? {
-                let is_old = began_ms(&object.key).is_some_and(|began_ms| began_ms < now_ms - OLD_RUNS_MS);
-                let is_current =
-                    object.key.split('/').any(|part| part.strip_prefix("run=") == Some(manifest.run.as_str()));
-                if is_old && !is_current {
-                    self.data.delete(&object.key).await?;
-                }
-            }
-        }
-        Ok(())
+        let retention = Retention { keep: 1, unused_since_secs: (now_ms - UNUSED_MS).div_euclid(1_000) };
+        let pruning = Pruning::plan(&self.data, retention, |run| run.starts_with(RUN)).await?;
+        pruning.carry_out(&self.data).await.context("old runs were not all deleted")
     }
 }
 
@@ -111,23 +100,10 @@ fn yesterday(now_ms: i64) -> UtcDay {
     UtcDay::of_ms(now_ms).plus(-1)
 }
 
-/// When the run of `up` that a file belongs to began; `None` for files of other runs.
-fn began_ms(key: &str) -> Option<i64> {
-    let run = key.split('/').find_map(|part| part.strip_prefix("run="))?;
-    run.strip_prefix(RUN)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn only_runs_of_up_are_known_by_their_time() {
-        assert_eq!(began_ms("daily/date=2026-11-20/run=up-1795244765004/caller.parquet"), Some(1_795_244_765_004));
-        assert_eq!(began_ms("daily/date=2026-11-20/run=nightly-7/caller.parquet"), None);
-        assert_eq!(began_ms(CURRENT), None);
-    }
 
     #[test]
     fn the_archive_is_complete_up_to_its_slowest_shard() {

@@ -7,7 +7,7 @@ pub enum SnapshotError {
     #[error(transparent)]
     Objects(#[from] objects::Error),
     /// A file is not what the manifest says it is.
-    #[error("{key} is damaged: {detail}. Run `tollwatch batch` again with a new run id")]
+    #[error("{key} is damaged: {detail}. `tollwatch batch --rebuild` makes everything anew from the calls")]
     Corrupt {
         /// The file.
         key: String,
@@ -15,7 +15,9 @@ pub enum SnapshotError {
         detail: String,
     },
     /// A file that the manifest lists is not there.
-    #[error("{key} is in the manifest but not in {location}: it was deleted, or the snapshot was copied in part")]
+    #[error(
+        "{key} is in the manifest but not in {location}: it was deleted, or the snapshot was copied in part. `tollwatch batch --rebuild` makes everything anew from the calls"
+    )]
     Gone {
         /// The file.
         key: String,
@@ -24,7 +26,7 @@ pub enum SnapshotError {
     },
     /// The manifest is of another format.
     #[error(
-        "{key} has format {found}, this program reads format {known}: use the program that wrote it, or run `tollwatch batch` again"
+        "{key} has format {found}, this program reads format {known}: use the program that wrote it, or `tollwatch batch --rebuild` to replace it"
     )]
     Format {
         /// The manifest.
@@ -50,8 +52,8 @@ pub enum SnapshotError {
         /// The run that came second.
         run: String,
     },
-    /// A run id that the current snapshot has.
-    #[error("run {run} is the published snapshot, and its files are in use: choose another run id")]
+    /// A run id whose files the current snapshot consists of.
+    #[error("the published snapshot has files of run {run}, which are in use: choose another run id")]
     RunInUse {
         /// The run.
         run: String,
@@ -85,5 +87,9 @@ pub enum SnapshotError {
 impl SnapshotError {
     pub(crate) fn corrupt(key: &str, detail: impl std::fmt::Display) -> Self {
         Self::Corrupt { key: key.to_owned(), detail: format!("{detail}") }
+    }
+
+    pub(crate) fn gone(key: &str, objects: &objects::Objects) -> Self {
+        Self::Gone { key: key.to_owned(), location: objects.location().to_string() }
     }
 }

@@ -3,8 +3,11 @@
 //! ```text
 //! raw/YYYY/MM/DD/HH/NAME.jsonl.gz                                        the archive, by arrival
 //! daily/date=D/run=R/{caller,callee}.parquet                             one row of states a phone and day
+//! daily/date=D/run=R/{caller,callee}-{prefix,range}.parquet              the same of prefixes and ranges
 //! snapshots/as_of=D/run=R/{caller,callee}/LEVEL/{features,online}/part-NNN.parquet
-//! snapshots/current.json                                                 the manifest
+//! snapshots/as_of=D/run=R/ledger.jsonl                                   the input: which object has which days
+//! snapshots/as_of=D/run=R/manifest.json                                  the manifest of that run
+//! snapshots/current.json                                                 the manifest that is published
 //! ```
 
 use std::fmt;
@@ -17,6 +20,10 @@ use crate::UtcDay;
 
 /// Key of the manifest of the published snapshot.
 pub const CURRENT: &str = "snapshots/current.json";
+/// Below this lie day tiles.
+pub(crate) const DAILY: &str = "daily/";
+/// Below this lie snapshots.
+pub(crate) const SNAPSHOTS: &str = "snapshots/";
 /// Below this lies the archive.
 pub const RAW: &str = "raw/";
 
@@ -97,8 +104,27 @@ pub fn online_key(as_of: UtcDay, run: &RunId, party: Party, level: Level, part: 
 }
 
 /// Key of a day tile.
-pub fn daily_key(day: UtcDay, run: &RunId, party: Party) -> String {
-    format!("daily/date={day}/run={run}/{}.parquet", party.as_str())
+pub fn daily_key(day: UtcDay, run: &RunId, party: Party, level: Level) -> String {
+    let party = party.as_str();
+    match level {
+        Level::Phone => format!("{DAILY}date={day}/run={run}/{party}.parquet"),
+        area => format!("{DAILY}date={day}/run={run}/{party}-{}.parquet", area.as_str()),
+    }
+}
+
+/// Key of the ledger that a run wrote.
+pub fn ledger_key(as_of: UtcDay, run: &RunId) -> String {
+    format!("{SNAPSHOTS}as_of={as_of}/run={run}/ledger.jsonl")
+}
+
+/// Key of the manifest that a run wrote: what [`CURRENT`] was after it, if it was published.
+pub fn manifest_key(as_of: UtcDay, run: &RunId) -> String {
+    format!("{SNAPSHOTS}as_of={as_of}/run={run}/manifest.json")
+}
+
+/// The run that a key belongs to.
+pub fn run_of(key: &str) -> Option<&str> {
+    key.split('/').find_map(|part| part.strip_prefix("run="))
 }
 
 /// Key of an archive object whose calls arrived from `arrived_at_ms` (since 1970 UTC) on. `name` tells it from
@@ -120,7 +146,7 @@ pub fn online_file_of(key: &str, files: usize) -> usize {
 
 fn face_key(as_of: UtcDay, run: &RunId, party: Party, level: Level, face: &str, part: usize) -> String {
     let (party, level) = (party.as_str(), level.as_str());
-    format!("snapshots/as_of={as_of}/run={run}/{party}/{level}/{face}/part-{part:03}.parquet")
+    format!("{SNAPSHOTS}as_of={as_of}/run={run}/{party}/{level}/{face}/part-{part:03}.parquet")
 }
 
 #[cfg(test)]
@@ -139,7 +165,12 @@ mod tests {
             features_key(day, &run, Party::Callee, Level::Phone, 0),
             "snapshots/as_of=2026-11-20/run=r1/callee/phone/features/part-000.parquet"
         );
-        assert_eq!(daily_key(day, &run, Party::Caller), "daily/date=2026-11-20/run=r1/caller.parquet");
+        let daily = |level| daily_key(day, &run, Party::Caller, level);
+        assert_eq!(daily(Level::Phone), "daily/date=2026-11-20/run=r1/caller.parquet");
+        assert_eq!(daily(Level::Range), "daily/date=2026-11-20/run=r1/caller-range.parquet");
+        assert_eq!(ledger_key(day, &run), "snapshots/as_of=2026-11-20/run=r1/ledger.jsonl");
+        assert_eq!(run_of(&manifest_key(day, &run)), Some("r1"));
+        assert_eq!(run_of(CURRENT), None);
         assert_eq!(raw_key(day.start_ms() + 3 * HOUR_MS + 1, "0-7"), "raw/2026/11/20/03/0-7.jsonl.gz");
         for key in [raw_key(0, "x"), online_key(day, &run, Party::Caller, Level::Phone, 1000)] {
             objects::check_key(&key).unwrap();

@@ -8,21 +8,35 @@
 mod day;
 mod error;
 mod feature_column;
+mod history;
 mod layout;
+mod ledger;
 mod manifest;
 mod online;
 mod packed;
+mod prune;
+mod publication;
 mod reader;
 mod row;
 mod row_group;
+#[cfg(test)]
+mod testing;
 
 pub use day::{UtcDay, UtcDayError};
 pub use error::SnapshotError;
+pub use history::{Published, history};
 pub use layout::{
-    CURRENT, Face, RAW, RunId, RunIdError, daily_key, features_key, online_file_of, online_files, online_key, raw_key,
+    CURRENT, Face, RAW, RunId, RunIdError, daily_key, features_key, ledger_key, manifest_key, online_file_of,
+    online_files, online_key, raw_key, run_of,
 };
-pub use manifest::{Calls, FORMAT, FaceFile, LevelRows, Manifest, Publication};
+pub use ledger::{Ledger, LedgerObject, Source};
+pub use manifest::{
+    Calls, DayTiles, FORMAT, FaceFile, LedgerFile, LeftOut, LevelRows, Manifest, MissingDay, MissingReason, RunRef,
+    TileFile,
+};
 pub use online::{LocalPart, OnlineWriter};
 pub use packed::{PackedReader, PackedRow, PackedWriter, TILE_GROUP_BYTES};
+pub use prune::{Pruning, Retention, RunFiles};
+pub use publication::Publication;
 pub use reader::{Snapshot, SnapshotReader};
 pub use row::{OnlineRow, RowEncoder, RowError, STATES_A_WINDOW, WindowStates};

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use features::{Level, Party};
-use objects::{Expected, Objects};
 use serde::{Deserialize, Serialize};
 
 use crate::day::instant;
-use crate::{CURRENT, Face, RunId, SnapshotError, UtcDay};
+use crate::{CURRENT, Face, RunId, SnapshotError, UtcDay, manifest_key};
 
-/// Format of the manifest and of the files it lists; a reader knows one.
+/// Format of the manifest and of the files it lists; a reader knows one. Fields that a reader may do without are added
+/// within a format.
 pub const FORMAT: u32 = 1;
 
 /// What a snapshot consists of. It lies at [`CURRENT`] as JSON.
@@ -19,6 +19,9 @@ pub struct Manifest {
     pub format: u32,
     /// Version of the definitions that it was made with.
     pub feature_set_version: String,
+    /// The hash that the version is the beginning of; absent in manifests of before there were ledgers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_set_hash: Option<String>,
     /// The last day of every window.
     pub as_of: UtcDay,
     /// The run that made it.
@@ -29,17 +32,118 @@ pub struct Manifest {
     pub complete_for_arrivals_before: Option<i64>,
     /// Program and version that made it.
     pub created_by: String,
+    /// What computed the day tiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// What was published before it. The manifests of published runs form a chain from the newest to the oldest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<RunRef>,
+    /// What is known of the input; absent in manifests of before there were ledgers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<LedgerFile>,
     /// Standard error of a distinct count that is estimated, relative to the count.
     pub sketch_relative_error: f64,
-    /// What the run read.
+    /// What became of the records of all objects in the ledger.
     pub calls: Calls,
+    /// Day tiles, by day: those that the windows were rolled up from, and some of days before and after them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<DayTiles>,
+    /// Days of the longest window without a tile. A window with such a day in it says less than its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_days: Vec<MissingDay>,
+    /// Days of the longest window that do not hold everything that has arrived.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Entities, party by party and level by level.
     pub rows: Vec<LevelRows>,
     /// Every file. Those of one party, level and face follow each other in the order of their part numbers.
     pub files: Vec<FaceFile>,
 }
 
-/// What a run read.
+/// A run that published a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRef {
+    /// The last day of its windows.
+    pub as_of: UtcDay,
+    /// Its id.
+    pub run: RunId,
+}
+
+/// Where the ledger lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerFile {
+    /// Its key.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Objects in it.
+    pub objects: usize,
+}
+
+/// The tiles of a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayTiles {
+    /// The day.
+    pub date: UtcDay,
+    /// The run that made them.
+    pub run: RunId,
+    /// Calls counted in them.
+    pub counted: u64,
+    /// Copies of these.
+    pub duplicates: u64,
+    /// Copies that differ from the call that was counted; among `duplicates`.
+    pub differing_duplicates: u64,
+    /// The files.
+    pub tiles: Vec<TileFile>,
+}
+
+/// A day tile of one party and level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TileFile {
+    /// `caller` or `callee`.
+    #[serde(with = "party_name")]
+    pub party: Party,
+    /// `phone`, `prefix` or `range`.
+    #[serde(with = "level_name")]
+    pub level: Level,
+    /// Where it lies.
+    pub key: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// A day without a tile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingDay {
+    /// The day.
+    pub date: UtcDay,
+    /// Why there is none.
+    pub reason: MissingReason,
+}
+
+/// Why a day has no tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingReason {
+    /// There are calls of days before and after it, or its arrivals are known to be complete: nobody called, or its
+    /// records never came.
+    NoCalls,
+    /// The input begins after it or ends before it.
+    NoInput,
+}
+
+/// A day that does not hold everything that has arrived: objects of it were gone when others came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The day.
+    pub date: UtcDay,
+    /// Records that are not in its tile; 0 where a record ought to have been taken out of it.
+    pub records: u64,
+}
+
+/// What became of records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
     /// Records, good and bad.
@@ -107,64 +211,37 @@ impl Manifest {
         self.files.iter().filter(move |file| (file.party, file.level, file.face) == (party, level, face))
     }
 
+    /// Keys of every object that it needs: its files, its day tiles, its ledger, its own copy below its run.
+    pub fn keys(&self) -> impl Iterator<Item = String> + '_ {
+        let tiles = self.days.iter().flat_map(|day| &day.tiles).map(|tile| &tile.key);
+        let files = self.files.iter().map(|file| &file.key).chain(tiles);
+        files
+            .chain(self.ledger.iter().map(|ledger| &ledger.key))
+            .cloned()
+            .chain([manifest_key(self.as_of, &self.run)])
+    }
+
     /// Reads the JSON form. Fails with [`SnapshotError::Format`] before anything that another format may have
     /// changed is looked at.
     pub fn parse(json: &[u8]) -> Result<Self, SnapshotError> {
+        Self::parse_at(CURRENT, json)
+    }
+
+    pub(crate) fn parse_at(key: &str, json: &[u8]) -> Result<Self, SnapshotError> {
         #[derive(Deserialize)]
         struct Head {
             format: u32,
         }
-        let head: Head = serde_json::from_slice(json).map_err(|error| SnapshotError::corrupt(CURRENT, error))?;
+        let head: Head = serde_json::from_slice(json).map_err(|error| SnapshotError::corrupt(key, error))?;
         if head.format != FORMAT {
-            return Err(SnapshotError::Format { key: CURRENT.to_owned(), found: head.format, known: FORMAT });
+            return Err(SnapshotError::Format { key: key.to_owned(), found: head.format, known: FORMAT });
         }
-        serde_json::from_slice(json).map_err(|error| SnapshotError::corrupt(CURRENT, error))
+        serde_json::from_slice(json).map_err(|error| SnapshotError::corrupt(key, error))
     }
 
     /// The JSON form, indented for people.
     pub fn to_json(&self) -> Result<Vec<u8>, SnapshotError> {
         serde_json::to_vec_pretty(self).map_err(|error| SnapshotError::corrupt(CURRENT, error))
-    }
-}
-
-/// The right to replace the manifest that was current when a run began.
-#[derive(Debug)]
-pub struct Publication {
-    objects: Objects,
-    run: RunId,
-    replaces: Expected,
-}
-
-impl Publication {
-    /// Notes which manifest the run starts from. Refuses a run id that the published snapshot has, since its files
-    /// would be written anew under the eyes of readers. A current manifest that cannot be read is replaced.
-    pub async fn begin(objects: Objects, run: RunId) -> Result<Self, SnapshotError> {
-        let replaces = match objects.get_versioned(CURRENT).await {
-            Ok((json, version)) => {
-                if Manifest::parse(&json).is_ok_and(|current| current.run == run) {
-                    return Err(SnapshotError::RunInUse { run: run.to_string() });
-                }
-                Expected::Version(version)
-            }
-            Err(error) if error.is_not_found() => Expected::Absent,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Self { objects, run, replaces })
-    }
-
-    /// Makes the run visible. Fails with [`SnapshotError::Overtaken`], changing nothing, if another run was
-    /// published since [`Self::begin`].
-    pub async fn publish(self, manifest: &Manifest) -> Result<(), SnapshotError> {
-        let json = manifest.to_json()?;
-        match self.objects.put_if(CURRENT, json.clone(), self.replaces).await {
-            Ok(_) => Ok(()),
-            // A put whose first attempt was done but whose answer was lost conflicts with itself.
-            Err(error) if error.is_conflict() => match self.objects.get(CURRENT).await {
-                Ok(current) if current[..] == json[..] => Ok(()),
-                _ => Err(SnapshotError::Overtaken { run: self.run.to_string() }),
-            },
-            Err(error) => Err(error.into()),
-        }
     }
 }
 
@@ -190,29 +267,13 @@ by_name!(level_name, features::Level);
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::testing::{self, as_of};
 
     fn manifest(run: &str) -> Manifest {
-        Manifest {
-            format: FORMAT,
-            feature_set_version: "0a1b2c3d".to_owned(),
-            as_of: "2026-11-20".parse().unwrap(),
-            run: run.parse().unwrap(),
-            complete_for_arrivals_before: Some(1_795_219_200_007),
-            created_by: "tollwatch-batch 0.1.0".to_owned(),
-            sketch_relative_error: 0.016_25,
-            calls: Calls { read: 7, counted: 5, invalid: [("bad_json".to_owned(), 2)].into(), ..Calls::default() },
-            rows: vec![LevelRows { party: Party::Caller, level: Level::Phone, rows: 3 }],
-            files: vec![FaceFile {
-                party: Party::Caller,
-                level: Level::Phone,
-                face: Face::Online,
-                key: "k".to_owned(),
-                rows: 3,
-                bytes: 10,
-                first_key: Some("+1".to_owned()),
-                last_key: None,
-            }],
-        }
+        let previous = Some(RunRef { as_of: as_of().plus(-1), run: "before".parse().unwrap() });
+        let missing_days = vec![MissingDay { date: as_of().plus(-1), reason: MissingReason::NoInput }];
+        let left_out = vec![LeftOut { date: as_of(), records: 3 }];
+        Manifest { previous, missing_days, left_out, ..testing::manifest(run) }
     }
 
     #[test]
@@ -222,6 +283,14 @@ mod tests {
         let text = String::from_utf8(json).unwrap();
         assert!(text.contains(r#""complete_for_arrivals_before": "2026-11-21T00:00:00.007Z""#), "{text}");
         assert!(text.contains(r#""as_of": "2026-11-20""#), "{text}");
+        assert!(text.contains(r#""reason": "no_input""#), "{text}");
+        let expected = [
+            "snapshots/as_of=2026-11-20/run=a/caller/phone/features/part-000.parquet",
+            "daily/date=2026-11-20/run=tiles-of-a/caller-range.parquet",
+            "snapshots/as_of=2026-11-20/run=a/ledger.jsonl",
+            "snapshots/as_of=2026-11-20/run=a/manifest.json",
+        ];
+        assert_eq!(manifest("a").keys().collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -232,20 +301,13 @@ mod tests {
         assert!(matches!(Manifest::parse(b""), Err(SnapshotError::Corrupt { .. })));
     }
 
-    #[tokio::test]
-    async fn the_run_that_comes_second_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let objects = Objects::in_folder(folder.path());
-        let begin = |run: &str| Publication::begin(objects.clone(), run.parse().unwrap());
-        let (first, second) = (begin("a").await.unwrap(), begin("b").await.unwrap());
-        first.publish(&manifest("a")).await.unwrap();
-        let error = second.publish(&manifest("b")).await.unwrap_err();
-        assert!(matches!(&error, SnapshotError::Overtaken { run } if run == "b"), "{error}");
-        let current = Manifest::parse(&objects.get(CURRENT).await.unwrap()).unwrap();
-        assert_eq!(current.run.as_str(), "a");
-        assert!(matches!(begin("a").await, Err(SnapshotError::RunInUse { .. })));
-        begin("b").await.unwrap().publish(&manifest("b")).await.unwrap();
-        let current = Manifest::parse(&objects.get(CURRENT).await.unwrap()).unwrap();
-        assert_eq!(current.run.as_str(), "b");
+    #[test]
+    fn a_manifest_of_before_there_were_ledgers_is_read() {
+        let old = br#"{"format": 1, "feature_set_version": "0a1b2c3d", "as_of": "2026-11-20", "run": "a",
+            "created_by": "tollwatch batch 0.1.0 (Polars)", "sketch_relative_error": 0.01625, "rows": [], "files": [],
+            "calls": {"read": 1, "counted": 1, "duplicates": 0, "differing_duplicates": 0, "outside": 0, "invalid": {}}}"#;
+        let old = Manifest::parse(old).unwrap();
+        assert_eq!((old.ledger.as_ref(), old.days.len(), old.previous.as_ref()), (None, 0, None));
+        assert_eq!(old.keys().collect::<Vec<_>>(), ["snapshots/as_of=2026-11-20/run=a/manifest.json"]);
     }
 }

@@ -86,7 +86,7 @@ impl<W: Write + Send> PackedWriter<W> {
         group_bytes: usize,
         is_tile: bool,
     ) -> Result<Self, SnapshotError> {
-        let failed = |error: ParquetError| SnapshotError::corrupt(name, error);
+        let failed = |error: ParquetError| not_written(name, error);
         let schema = schema(is_tile).map_err(failed)?;
         let about = about.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), (*value).to_owned())).collect();
         let properties = WriterProperties::builder()
@@ -158,7 +158,7 @@ impl<W: Write + Send> PackedWriter<W> {
     pub(crate) fn finish_counted(mut self) -> Result<(Written, W), SnapshotError> {
         self.flush()?;
         let written = Written { rows: self.rows, first_key: self.first_key, last_key: self.last_key };
-        let out = self.writer.into_inner().map_err(|error| SnapshotError::corrupt(&self.name, error))?;
+        let out = self.writer.into_inner().map_err(|error| not_written(&self.name, error))?;
         Ok((written, out))
     }
 
@@ -166,7 +166,7 @@ impl<W: Write + Send> PackedWriter<W> {
         if self.keys.is_empty() {
             return Ok(());
         }
-        self.write_group().map_err(|error| SnapshotError::corrupt(&self.name, error))?;
+        self.write_group().map_err(|error| not_written(&self.name, error))?;
         self.keys.clear();
         self.states.clear();
         self.areas.iter_mut().for_each(Vec::clear);
@@ -191,6 +191,17 @@ impl<W: Write + Send> PackedWriter<W> {
         }
         group.close()?;
         Ok(())
+    }
+}
+
+/// A full disk is no damaged file.
+fn not_written(name: &str, error: ParquetError) -> SnapshotError {
+    match error {
+        ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
+            Ok(source) => SnapshotError::LocalFile { path: name.to_owned(), source: *source },
+            Err(cause) => SnapshotError::corrupt(name, cause),
+        },
+        other => SnapshotError::corrupt(name, other),
     }
 }
 
@@ -341,6 +352,28 @@ mod tests {
         for key in ["a", "b"] {
             assert!(matches!(writer.push(key, b"", None, None), Err(SnapshotError::Unsorted { .. })));
         }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_is_no_damaged_file() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::StorageFull.into())
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let written =
+            PackedWriter::tile(std::io::BufWriter::with_capacity(1, Full), "t", &[]).and_then(|mut writer| {
+                writer.push("a", b"", None, None)?;
+                writer.finish()
+            });
+        let error = written.map(|_| ()).unwrap_err();
+        let SnapshotError::LocalFile { path, source } = &error else { panic!("{error}") };
+        assert_eq!((path.as_str(), source.kind()), ("t", std::io::ErrorKind::StorageFull));
     }
 
     #[test]

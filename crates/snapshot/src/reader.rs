@@ -218,10 +218,7 @@ impl Snapshot {
         match self.objects.get_range(&file.key, range.clone()).await {
             Ok(bytes) if bytes.len() as u64 == range.end - range.start => Ok(bytes),
             Ok(_) | Err(objects::Error::OutOfRange { .. }) => Err(short()),
-            Err(error) if error.is_not_found() => {
-                let location = self.objects.location().to_string();
-                Err(SnapshotError::Gone { key: file.key.clone(), location })
-            }
+            Err(error) if error.is_not_found() => Err(SnapshotError::gone(&file.key, &self.objects)),
             Err(error) => Err(error.into()),
         }
     }
