@@ -30,6 +30,7 @@ mod progress;
 mod quarantine;
 mod replay;
 mod serve;
+mod snapshots;
 mod times;
 mod top;
 mod training_set;
@@ -77,6 +78,8 @@ enum Command {
     TrainingSet(training_set::Arguments),
     /// What the service answered, recounted from the calls
     Parity(parity::Arguments),
+    /// What batch runs have published: list it, delete old runs
+    Snapshots(snapshots::Arguments),
     /// The feature service over a table of tiles and a snapshot
     Serve(serve::Arguments),
     /// The definitions: list them, check a file
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
             Command::Batch(arguments) => batch::run(arguments).await,
             Command::TrainingSet(arguments) => training_set::run(arguments).await,
             Command::Parity(arguments) => parity::run(arguments).await,
+            Command::Snapshots(arguments) => snapshots::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Features(arguments) => features::run(arguments).await,
         }

@@ -382,6 +382,54 @@ fn stages_are_lines_of_a_log_where_there_is_no_terminal() {
 }
 
 #[test]
+fn old_snapshots_are_listed_and_pruned_without_what_the_current_one_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    done(folder, &format!("{GENERATE} --output calls"));
+    fs::create_dir(folder.join("in")).unwrap();
+    for day in ["18", "19", "20"] {
+        let name = format!("calls-2026-11-{day}.parquet");
+        fs::copy(folder.join("calls").join(&name), folder.join("in").join(name)).unwrap();
+        done(folder, &format!("batch --input in --output data --as-of 2026-11-{day}"));
+    }
+    let listed: serde_json::Value =
+        serde_json::from_str(&done(folder, "snapshots list --output data --json")).unwrap();
+    let days: Vec<&str> = listed.as_array().unwrap().iter().map(|run| run["as_of"].as_str().unwrap()).collect();
+    assert_eq!(days, ["2026-11-20", "2026-11-19", "2026-11-18"]);
+    let table = done(folder, "snapshots list --output data");
+    assert_eq!(table.lines().count(), 1 + 3 + 1, "{table}");
+
+    let before = tree(&folder.join("data"));
+    let said = done(folder, "snapshots prune --output data --keep 1 --yes");
+    assert!(said.starts_with("nothing to delete; 3 published runs"), "what was in use today stays: {said}");
+    // Two days pass.
+    let past = std::time::SystemTime::now() - std::time::Duration::from_hours(48);
+    for (name, bytes) in &before {
+        if !bytes.is_empty() {
+            fs::File::options().write(true).open(folder.join("data").join(name)).unwrap().set_modified(past).unwrap();
+        }
+    }
+    let said = done(folder, "snapshots prune --output data --keep 1");
+    assert!(said.contains("would be deleted: repeat with --yes; 1 published runs"), "{said}");
+    assert_eq!(tree(&folder.join("data")), before);
+    let said = done(folder, "snapshots prune --output data --keep 2 --yes");
+    assert!(said.contains("deleted ") && said.contains("2 published runs"), "{said}");
+    done(folder, "snapshots prune --output data --keep 1 --yes");
+    let listed: serde_json::Value =
+        serde_json::from_str(&done(folder, "snapshots list --output data --json")).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    // What is left is enough to be read and gone on with.
+    assert!(done(folder, "top calls_7d --data data").lines().count() > 10);
+    let said = done(folder, "batch --input in --output data --as-of 2026-11-21");
+    assert!(said.contains("3, 0 of them new") && said.contains("0 day tiles, the others taken"), "{said}");
+
+    refused(folder, "snapshots prune --output data --older-than 5m", &["--older-than", "at least 1h"]);
+    refused(folder, "snapshots list --output absent", &["absent does not exist"]);
+    fs::create_dir(folder.join("empty")).unwrap();
+    assert_eq!(done(folder, "snapshots list --output empty"), "nothing is published in empty\n");
+}
+
+#[test]
 fn definitions_are_listed_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
