@@ -116,15 +116,13 @@ pub enum BatchError {
 }
 
 impl BatchError {
-    /// The engine failed to read or write a temporary file; a full disk is no mistake of the engine.
+    /// The engine failed to write or read back a temporary file. It does not always pass on that a disk is full.
     pub(crate) fn of_file(path: &Path, error: PolarsError) -> Self {
-        match error {
-            PolarsError::IO { error, .. } => {
-                let source = std::io::Error::new(error.kind(), error.to_string());
-                Self::Temporary { path: path.display().to_string(), source }
-            }
-            other => Self::Polars(other),
-        }
+        let source = match error {
+            PolarsError::IO { error, .. } => std::io::Error::new(error.kind(), error.to_string()),
+            other => std::io::Error::other(other),
+        };
+        Self::Temporary { path: path.display().to_string(), source }
     }
 }
 

@@ -168,7 +168,8 @@ fn as_text(report: &BatchReport, output: &Location) -> String {
         format!("{}, {} of them read by this run", HumanCount(calls.read), HumanCount(report.records_read)),
     );
     line("counted", format!("{} calls of {} days", HumanCount(calls.counted), report.days));
-    line("built", format!("{} day tiles, the others taken from earlier runs", report.rebuilt.len()));
+    let others = if report.rebuilt.len() < report.days { ", the others are of earlier runs" } else { "" };
+    line("built", format!("{} of {} days{others}", report.rebuilt.len(), report.days));
     let differing = match calls.differing_duplicates {
         0 => String::new(),
         differing => format!(", {} of which differ from the call counted", HumanCount(differing)),

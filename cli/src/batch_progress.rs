@@ -15,6 +15,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Shows steps, which may come from several threads.
 pub(crate) struct BatchProgress {
     is_terminal: bool,
+    /// Stages follow each other: the first one begins here.
+    began: Instant,
     shown: Mutex<Option<Shown>>,
 }
 
@@ -23,12 +25,14 @@ struct Shown {
     last: Progress,
     bar: ProgressBar,
     began: Instant,
+    /// The last step, and the last line.
+    stepped: Instant,
     told: Instant,
 }
 
 impl BatchProgress {
     pub(crate) fn new() -> Self {
-        Self { is_terminal: std::io::stderr().is_terminal(), shown: Mutex::new(None) }
+        Self { is_terminal: std::io::stderr().is_terminal(), began: Instant::now(), shown: Mutex::new(None) }
     }
 
     /// Shows a step.
@@ -37,14 +41,17 @@ impl BatchProgress {
         let now = Instant::now();
         // Threads may report a step of a stage after a later one.
         if shown.as_ref().is_none_or(|shown| shown.last.stage < step.stage) {
-            if let Some(before) = shown.take() {
+            let before = shown.take();
+            let began = before.as_ref().map_or(self.began, |before| before.stepped);
+            if let Some(before) = before {
                 before.bar.finish_and_clear();
             }
             let bar = progress::bar(step.stage.as_str(), step.total, step.stage.unit());
             let none = Progress { done: 0, records: 0, ..step };
-            *shown = Some(Shown { last: none, bar, began: now, told: now });
+            *shown = Some(Shown { last: none, bar, began, stepped: now, told: now });
         }
         let Some(shown) = shown.as_mut().filter(|shown| shown.last.stage == step.stage) else { return };
+        shown.stepped = now;
         let was_done = shown.last.done == step.total;
         shown.last.done = shown.last.done.max(step.done);
         shown.last.records = shown.last.records.max(step.records);
