@@ -197,7 +197,9 @@ async fn what_is_damaged_below_the_manifest_is_named_with_what_mends_it() {
     let tile = manifest.days[0].tiles.iter().find(|tile| tile.key.ends_with("/caller.parquet")).unwrap();
     let tile = world.output.join(&tile.key);
     let ledger = world.output.join(&manifest.ledger.as_ref().unwrap().key);
-    for (path, named) in [(tile, "caller.parquet"), (ledger, "ledger.jsonl"), (world.output.join(CURRENT), CURRENT)] {
+    for (path, named) in
+        [(tile.clone(), "caller.parquet"), (ledger, "ledger.jsonl"), (world.output.join(CURRENT), CURRENT)]
+    {
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 2]).unwrap();
         let error = world.refused(world.options("second"), small_set(), &[named, "is damaged", "--rebuild"]).await;
@@ -208,6 +210,12 @@ async fn what_is_damaged_below_the_manifest_is_named_with_what_mends_it() {
         }
         fs::write(&path, whole).unwrap();
     }
+    // A whole tile in the place of another one.
+    let [phones, prefixes] = ["caller.parquet", "caller-prefix.parquet"].map(|name| tile.with_file_name(name));
+    let whole = fs::read(&phones).unwrap();
+    fs::copy(prefixes, &phones).unwrap();
+    world.refused(world.options("second"), small_set(), &["caller.parquet is damaged", "the manifest says"]).await;
+    fs::write(&phones, whole).unwrap();
     let text = fs::read_to_string(world.output.join(CURRENT)).unwrap();
     fs::write(world.output.join(CURRENT), text.replacen("\"format\": 1", "\"format\": 9", 1)).unwrap();
     world.refused(world.options("second"), small_set(), &["format 9", "format 1", "--rebuild"]).await;

@@ -99,11 +99,11 @@ mod tests {
         let step = |stage, done, total| shown.show(Progress { stage, done, total, records: 0 });
         // Steps of two threads, in the order in which they may come.
         for (stage, done, total) in [
-            (Stage::Days, 2, 3),
-            (Stage::Days, 1, 3),
-            (Stage::Days, 3, 3),
+            (Stage::Days, 2, 90),
+            (Stage::Days, 1, 90),
+            (Stage::Days, 90, 90),
             (Stage::RollUp, 1, 6),
-            (Stage::Days, 3, 3),
+            (Stage::Days, 89, 90),
             (Stage::RollUp, 6, 6),
             (Stage::RollUp, 5, 6),
             (Stage::Publish, 1, 5),

@@ -3,8 +3,7 @@
 //! A run of the batch job reads what the ledger does not know yet, builds the days anew that these objects have calls
 //! of, and publishes the ledger that knows them. Neither the name nor the hour of an object says what is new.
 //!
-//! It is a text of JSON lines: a head, then a line an object in the order of their keys. An object takes some 200
-//! bytes.
+//! It is a text of JSON lines: a head, then a line an object in the order of their keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -122,6 +122,8 @@ impl Pruning {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
     use objects::Version;
 
     use super::*;
@@ -139,8 +141,12 @@ mod tests {
             version: Version::new("v"),
             modified_secs: Some(written),
         };
-        let of_manifests =
-            manifests.iter().flat_map(|(manifest, written)| manifest.keys().map(move |key| meta(&key, *written)));
+        // What a manifest says that it needs is not to be believed here.
+        let of_manifests = manifests.iter().flat_map(|(manifest, written)| {
+            let tile = manifest.days[0].tiles[0].key.clone();
+            let keys: BTreeSet<String> = manifest.keys().chain([tile]).collect();
+            keys.into_iter().map(move |key| meta(&key, *written))
+        });
         of_manifests.chain(others.iter().map(|(key, written)| meta(key, *written))).collect()
     }
 
@@ -162,6 +168,7 @@ mod tests {
         let crashed = [("daily/date=2026-11-20/run=x/caller.parquet", 50), (CURRENT, 1)];
         let all = || files(&[(&a, 100), (&b, 200), (&c, 300)], &crashed);
         let mut expected: Vec<String> = a.keys().chain(b.keys()).collect();
+        assert!(!pruned(&history, all(), 1, 1_000).contains(&a.days[0].tiles[0].key));
         expected.retain(|key| *key != a.days[0].tiles[0].key);
         expected.push(crashed[0].0.to_owned());
         expected.sort();
