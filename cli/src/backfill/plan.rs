@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn object(key: &str, version: &str) -> ObjectMeta {
-        ObjectMeta { key: key.to_owned(), size: 1, version: Version::new(version) }
+        ObjectMeta { key: key.to_owned(), size: 1, version: Version::new(version), modified_secs: None }
     }
 
     fn purpose(since: &str) -> Purpose {
