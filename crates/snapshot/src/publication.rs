@@ -48,7 +48,7 @@ impl Publication {
         self.current.as_ref()
     }
 
-    /// Makes the run visible: leaves its manifest below its own files, for [`crate::history`], and puts it in the
+    /// Makes the run visible: leaves its manifest below its own files, for [`crate::history()`], and puts it in the
     /// place of the current one. Fails with [`SnapshotError::Overtaken`], changing nothing that is visible, if another
     /// run was published since [`Self::begin`].
     pub async fn publish(self, manifest: &Manifest) -> Result<(), SnapshotError> {
