@@ -71,6 +71,9 @@ impl Labels {
             Some(b'{') => read_json(file, &mut problems).map_err(unreadable)?,
             Some(_) => read_csv(file, &mut problems).map_err(unreadable)?,
         };
+        if names.is_empty() && problems.count > 0 {
+            return Err(LabelsError::Rows { path: path.to_owned(), count: problems.count, problems: problems.first });
+        }
         let asked =
             Asked::among(&names).map_err(|problem| LabelsError::Columns { path: path.to_owned(), problem })?;
         let mut rows = Vec::with_capacity(raw.len());
@@ -167,20 +170,31 @@ impl Asked {
 }
 
 /// The names of the columns, and the rows that have them all.
-fn read_csv(file: impl std::io::Read, problems: &mut Problems) -> std::io::Result<(Vec<String>, Vec<RawRow>)> {
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(file);
+fn read_csv(mut file: impl std::io::Read, problems: &mut Problems) -> std::io::Result<(Vec<String>, Vec<RawRow>)> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(bytes.as_slice());
     let names: Vec<String> = match reader.headers() {
         Ok(header) => header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect(),
         Err(error) => return Err(std::io::Error::other(error)),
     };
     let mut rows = Vec::new();
     let mut record = StringRecord::new();
+    // The reader says where it began to look for a record; blank lines may stand before it.
+    let (mut counted_bytes, mut counted_line) = (0, 1);
+    let mut line_of = |position: &csv::Position| {
+        let at = (position.byte() as usize).min(bytes.len());
+        let blank = bytes[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        counted_line += bytes[counted_bytes..at + blank].iter().filter(|byte| **byte == b'\n').count() as u64;
+        counted_bytes = at + blank;
+        counted_line
+    };
     loop {
         let line = reader.position().line();
         match reader.read_record(&mut record) {
             Ok(false) => return Ok((names, rows)),
             Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
+                let line = record.position().map_or(line, &mut line_of);
                 if record.len() == names.len() {
                     let cell = |field: &str| (Cell::of_csv(field), (!field.is_empty()).then(|| field.to_owned()));
                     rows.push((line, record.iter().map(cell).collect()));
