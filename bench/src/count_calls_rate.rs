@@ -22,9 +22,6 @@ const STRETCHES: usize = 5;
 /// Records of a stretch.
 const RECORDS: usize = 100_000;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> anyhow::Result<()> {
     println!("machine: {}; one thread, medians of {STRETCHES} stretches of {RECORDS} records", machine());
     let set = Arc::new(FeatureSet::default_set()?);

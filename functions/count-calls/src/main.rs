@@ -12,10 +12,6 @@ use tiles::DynamoTiles;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// A call makes and drops some thirty small blocks: the system's allocator took a third longer over a batch.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
