@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use features::{FeatureSet, Level, Party, Sketch, State, hash_text};
 use polars::prelude::DataFrame;
-use snapshot::{PackedWriter, UtcDay};
+use snapshot::{DayMeasures, PackedWriter, UtcDay};
 
 use crate::BatchError;
 use crate::day_states::{PhoneDay, phone_days};
 use crate::deduplicate::deduplicate;
+use crate::quality::measure::{arrivals, measure};
 
 /// The tile of one party and level over one day, on this machine.
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct DayDone {
     pub(crate) counted: u64,
     pub(crate) duplicates: u64,
     pub(crate) differing: u64,
+    pub(crate) measures: DayMeasures,
     pub(crate) tiles: Vec<Tile>,
 }
 
@@ -54,12 +56,14 @@ pub(crate) fn write_day(
     set: &FeatureSet,
     folder: &Path,
 ) -> Result<DayDone, BatchError> {
+    let arrivals = arrivals(&frame, day)?;
     let calls = deduplicate(frame)?;
     let mut done = DayDone {
         day,
         counted: calls.frame.height() as u64,
         duplicates: calls.duplicates,
         differing: calls.differing,
+        measures: measure(&calls, arrivals)?,
         tiles: Vec::new(),
     };
     for party in Party::ALL {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use polars::error::PolarsError;
-use snapshot::{SnapshotError, UtcDay};
+use snapshot::{Finding, Severity, SnapshotError, UtcDay};
 
 /// Why a run failed. Nothing is published then; the snapshot before it stays.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,18 @@ pub enum BatchError {
         /// The input of the run.
         expected: String,
     },
+    /// The calls do not look like those of the days before: hard rules are broken.
+    #[error(
+        "{} of quality: {}. All of it is in {object}; if it is right as it is, --accept-quality publishes it",
+        broken(findings),
+        told(findings)
+    )]
+    Quality {
+        /// The quality object of the run.
+        object: String,
+        /// What was found, hard rules first.
+        findings: Vec<Finding>,
+    },
     /// A file of calls could not be read.
     #[error("{source} (file {file} of the input)")]
     File {
@@ -124,6 +136,21 @@ impl BatchError {
         };
         Self::Temporary { path: path.display().to_string(), source }
     }
+}
+
+fn is_broken(finding: &&Finding) -> bool {
+    finding.severity == Severity::Hard && finding.accepted_by.is_none()
+}
+
+fn broken(findings: &[Finding]) -> String {
+    match findings.iter().filter(is_broken).count() {
+        1 => "the calls break a hard rule".to_owned(),
+        count => format!("the calls break {count} hard rules"),
+    }
+}
+
+fn told(findings: &[Finding]) -> String {
+    findings.iter().filter(is_broken).map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn reasons(invalid: &[(String, u64)]) -> String {

@@ -7,6 +7,8 @@
 //! at most 90 day tiles in one pass over the keys. Everything is written under the run's id and becomes visible with
 //! the manifest, the ledger with it.
 //!
+//! Each day is measured while it is built, and judged by the days before it: one that looks wrong stops the run.
+//!
 //! Memory is bounded by the calls of the days that are computed at a time, not by the history.
 
 mod base;
@@ -21,6 +23,7 @@ mod faces;
 mod input;
 mod ledger;
 mod merge_tiles;
+mod quality;
 mod read_days;
 mod report;
 mod roll_up;
@@ -36,5 +39,6 @@ mod work;
 pub use base::Rebuild;
 pub use error::BatchError;
 pub use input::{Input, InputFile, is_call_file};
+pub use quality::HardFindings;
 pub use report::{BatchReport, Outcome, Progress, Stage};
 pub use run::{BatchOptions, run};

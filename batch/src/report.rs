@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use snapshot::{Manifest, UtcDay};
+use snapshot::{Manifest, Quality, UtcDay};
 
 /// A part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,6 +94,8 @@ pub struct BatchReport {
     pub manifest: Manifest,
     /// What this run had to do with it.
     pub outcome: Outcome,
+    /// What was measured and found of the calls, where something was new.
+    pub quality: Option<Quality>,
     /// Files of calls in the input.
     pub input_files: usize,
     /// Files passed over, since their names are not those of files of calls.

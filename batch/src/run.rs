@@ -10,8 +10,8 @@ use features::{FeatureSet, Sketch};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use objects::Objects;
 use snapshot::{
-    DayTiles, FORMAT, Face, FaceFile, LedgerFile, LevelRows, Manifest, Publication, RunId, RunRef, TileFile, UtcDay,
-    daily_key, features_key, ledger_key, online_key,
+    DayTiles, FORMAT, Face, FaceFile, LedgerFile, LevelRows, Manifest, Publication, Quality, RunId, RunRef, TileFile,
+    UtcDay, Verdict, daily_key, features_key, ledger_key, online_key,
 };
 
 use crate::base::{Base, Days};
@@ -19,6 +19,7 @@ use crate::day_tiles::{DayDone, Tile, batched};
 use crate::faces::Faces;
 use crate::input::{Listing, Wanted};
 use crate::ledger::Books;
+use crate::quality::{self, Before, Candidate, HardFindings};
 use crate::read_days::{CALLS_IN_MEMORY, ReadDays};
 use crate::spill::DayPart;
 use crate::work::{Pass, StageClock, Work};
@@ -26,6 +27,8 @@ use crate::{BatchError, BatchReport, Input, Outcome, Progress, Rebuild, Stage, s
 
 /// Files written to the output at once.
 const UPLOADS_IN_FLIGHT: usize = 4;
+/// What a run writes beside files of calls: ledger, quality, manifest.
+const OBJECTS_A_RUN: u64 = 3;
 
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub struct BatchOptions {
     pub complete_for_arrivals_before: Option<i64>,
     /// Whether day tiles of earlier runs are gone on with.
     pub rebuild: Rebuild,
+    /// What hard findings about the quality of the calls do.
+    pub hard_findings: HardFindings,
     /// Where temporary files go: those of the calls that do not fit in memory, and of the snapshot until it is
     /// put in place. `None` is the system's folder.
     pub temporary: Option<PathBuf>,
@@ -59,7 +64,8 @@ pub struct BatchOptions {
 /// Everything is written under the run's id, and nothing of it is seen before the manifest is replaced: a run that is
 /// broken off anywhere, or overtaken, leaves the snapshot as it was, and may be repeated. The same calls, definitions,
 /// snapshot before and run id make the same bytes. Fails without publishing anything where the input cannot be read or
-/// holds no call of these days, where day tiles are of other definitions or another input, and with
+/// holds no call of these days, where day tiles are of other definitions or another input, with
+/// [`BatchError::Quality`] where the calls do not look like those of the days before, and with
 /// [`snapshot::SnapshotError::Overtaken`] where another run was published meanwhile.
 pub async fn run(
     options: BatchOptions,
@@ -87,6 +93,7 @@ pub async fn run(
     let mut report = BatchReport {
         outcome: Outcome::Nothing,
         manifest: base.manifest.take().unwrap_or_else(|| nothing_yet(&work)),
+        quality: None,
         input_files: listing.files.len(),
         other_files: listing.others,
         empty_files: books.ledger().objects.values().filter(|object| !object.gone && object.records == 0).count(),
@@ -103,9 +110,9 @@ pub async fn run(
     if read.new_files > 0 || !read.rebuild.is_empty() || !is_of_that_day {
         report.outcome = if touches || !is_of_that_day { Outcome::Snapshot } else { Outcome::LedgerOnly };
         let is_rolled_up = report.outcome == Outcome::Snapshot;
-        report.manifest =
-            make(&work, publication, report.manifest, Made { read, books, days: &days, is_rolled_up }, &mut clock)
-                .await?;
+        let made = Made { read, books, days: &days, is_rolled_up };
+        let (manifest, quality) = make(&work, publication, report.manifest, made, &mut clock).await?;
+        (report.manifest, report.quality) = (manifest, Some(quality));
     }
     report.days = report.manifest.days.iter().filter(|tiles| days.window.contains(&tiles.date)).count();
     report.took = clock.took;
@@ -180,11 +187,12 @@ async fn make(
     before: Manifest,
     made: Made<'_>,
     clock: &mut StageClock,
-) -> Result<Manifest, BatchError> {
+) -> Result<(Manifest, Quality), BatchError> {
     let Made { read, books, days, is_rolled_up } = made;
     let options = &work.options;
+    let past = Before::read(&options.output, &before).await?;
     let built = work.build(read.days, clock).await?;
-    let (mut tiles, mut uploads) = (Vec::new(), Vec::new());
+    let (mut tiles, mut uploads, mut measured) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut kept: BTreeMap<UtcDay, DayTiles> = before.days.into_iter().map(|tiles| (tiles.date, tiles)).collect();
     kept.retain(|day, _| !read.rebuild.contains(day));
     let stored: Vec<DayTiles> = kept.values().filter(|tiles| days.window.contains(&tiles.date)).cloned().collect();
@@ -193,12 +201,24 @@ async fn make(
         kept.insert(day.day, listed);
         uploads.extend(files);
         tiles.extend(day.tiles);
+        measured.insert(day.day, day.measures);
     }
     let tiled: BTreeSet<UtcDay> = kept.keys().copied().filter(|day| days.window.contains(day)).collect();
     let left_out = books.left_out(&days.window);
     let ledger = books.close(days.kept_from);
     if tiled.is_empty() {
         return Err(summary::no_calls(options.input.location(), &ledger, &days.window));
+    }
+    let candidate =
+        Candidate { rebuilt: &read.rebuild, measured, days: &kept, window: &days.window, ledger: &ledger };
+    let quality = past.judge(candidate, options);
+    let quality_json = quality.to_json()?;
+    let quality_file = quality::file_of(&quality, quality_json.len());
+    if quality.verdict == Verdict::Stopped {
+        // For people to look at. No manifest names it.
+        options.output.put(&quality_file.key, quality_json).await?;
+        let object = options.output.location().join(&quality_file.key).to_string();
+        return Err(BatchError::Quality { object, findings: quality.findings });
     }
 
     let (mut files, mut rows) = (before.files, before.rows);
@@ -226,16 +246,17 @@ async fn make(
         days: kept.into_values().collect(),
         previous: publication.current().map(|last| RunRef { as_of: last.as_of, run: last.run.clone() }),
         ledger: Some(file),
+        quality: Some(quality_file),
         rows,
         files,
         ..nothing_yet(work)
     };
-    upload(work, &uploads, text, &manifest).await?;
+    upload(work, &uploads, text, quality_json, &manifest).await?;
     publication.publish(&manifest).await?;
-    let total = uploads.len() as u64 + 2;
+    let total = uploads.len() as u64 + OBJECTS_A_RUN;
     work.tell(Stage::Publish, total, total);
     clock.end(Stage::Publish);
-    Ok(manifest)
+    Ok((manifest, quality))
 }
 
 /// The tiles that runs before have made.
@@ -255,9 +276,10 @@ async fn upload(
     work: &Work,
     files: &[(PathBuf, String)],
     ledger: Vec<u8>,
+    quality: Vec<u8>,
     manifest: &Manifest,
 ) -> Result<(), BatchError> {
-    let (total, done) = (files.len() as u64 + 2, AtomicU64::new(0));
+    let (total, done) = (files.len() as u64 + OBJECTS_A_RUN, AtomicU64::new(0));
     let output = &work.options.output;
     stream::iter(files.iter().map(|(path, key)| output.upload_from(path, key)))
         .buffer_unordered(UPLOADS_IN_FLIGHT)
@@ -266,6 +288,9 @@ async fn upload(
         .await?;
     if let Some(file) = &manifest.ledger {
         output.put(&file.key, ledger).await?;
+    }
+    if let Some(file) = &manifest.quality {
+        output.put(&file.key, quality).await?;
     }
     work.tell(Stage::Publish, total - 1, total);
     Ok(())
@@ -284,6 +309,7 @@ fn nothing_yet(work: &Work) -> Manifest {
         engine: Some("polars".to_owned()),
         previous: None,
         ledger: None,
+        quality: None,
         sketch_relative_error: Sketch::relative_error(),
         calls: snapshot::Calls::default(),
         days: Vec::new(),

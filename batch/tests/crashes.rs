@@ -175,8 +175,8 @@ async fn a_run_that_dies_at_any_write_changes_nothing_and_can_be_repeated() {
             let (manifest, found) = bucket.published().await;
             if !killer.is_dead() {
                 assert_eq!((done.unwrap().manifest.run.as_str(), &found), (run.as_str(), &right), "{run}");
-                // Those of the tiles of three days, the faces, the ledger and both copies of the manifest.
-                assert_eq!(writes, 3 * 3 + 6 + 1 + 2, "writes of a run");
+                // Those of the tiles of three days, the faces, ledger, quality and both copies of the manifest.
+                assert_eq!(writes, 3 * 3 + 6 + 1 + 1 + 2, "writes of a run");
                 break;
             }
             deaths += 1;
@@ -197,7 +197,7 @@ async fn a_run_that_dies_at_any_write_changes_nothing_and_can_be_repeated() {
         }
         out.put(CURRENT, current.clone()).await.unwrap();
     }
-    assert_eq!(deaths, 2 * 18);
+    assert_eq!(deaths, 2 * 19);
     bucket.local.shutdown().await;
 }
 

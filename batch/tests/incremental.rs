@@ -15,7 +15,7 @@ use features::{BATCH_DAYS_MAX, Denominator, FeatureSet, Level, Party, State, Val
 use futures::TryStreamExt as _;
 use objects::Objects;
 use oracle::{Answer, Recount};
-use snapshot::{Ledger, Manifest, PackedReader, Snapshot, UtcDay};
+use snapshot::{Ledger, Manifest, PackedReader, Quality, Snapshot, UtcDay};
 use support::{Dice, answers, as_of, calls_of_days, options, set, small_set, write_calls};
 
 /// The calls of each file, in the order of its lines.
@@ -32,6 +32,10 @@ async fn open(output: &Path, set: &Arc<FeatureSet>) -> Snapshot {
 
 async fn ledger(output: &Path, manifest: &Manifest) -> Ledger {
     Ledger::read(&Objects::in_folder(output), manifest.ledger.as_ref().unwrap()).await.unwrap()
+}
+
+async fn quality(output: &Path, manifest: &Manifest) -> Quality {
+    Quality::read(&Objects::in_folder(output), manifest.quality.as_ref().unwrap()).await.unwrap()
 }
 
 fn oracle_call(call: &CallRecord) -> oracle::Call {
@@ -272,6 +276,13 @@ async fn run_after_run_is_one_run_over_everything_and_what_a_recount_says() {
             assert_eq!(found.calls, expected.calls, "seed {seed}, run {number}");
             assert_eq!(found.missing_days, expected.missing_days, "seed {seed}, run {number}");
             assert_eq!((&found.left_out, &found.rows), (&expected.left_out, &expected.rows));
+            // Measures of a day are those of one run over everything, whichever run took them.
+            let (ours, theirs) = (quality(&output, found).await, quality(&full, expected).await);
+            assert!(ours.days.keys().eq(found.days.iter().map(|tiles| &tiles.date)), "seed {seed}, run {number}");
+            for (day, measures) in &theirs.days {
+                assert_eq!(&ours.days[day], measures, "seed {seed}, run {number}: {day}");
+                assert!(measures.counted == 0 || measures.callers.total() == measures.counted);
+            }
             for tiles in &anew.manifest.days {
                 let ours = found.days.iter().find(|ours| ours.date == tiles.date).unwrap();
                 for (tile, ours) in tiles.tiles.iter().zip(&ours.tiles) {

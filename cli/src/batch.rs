@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use batch::{BatchError, BatchOptions, BatchReport, Input, Outcome, Rebuild};
+use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Outcome, Rebuild};
 use indicatif::HumanCount;
 use objects::{Location, Objects};
 use serde_json::{Map, Value, json};
-use snapshot::{Manifest, RunId, SnapshotError, UtcDay};
+use snapshot::{Finding, Manifest, Quality, RunId, SnapshotError, UtcDay, Verdict};
 
 use crate::batch_progress::BatchProgress;
 use crate::call_input::ReadFlags;
@@ -38,6 +38,10 @@ pub(crate) struct Arguments {
     /// another input. What is no longer in the input is then gone
     #[arg(long)]
     rebuild: bool,
+    /// Publish although hard rules of quality are broken: use it after a look at quality.json. What was accepted stops no
+    /// later run
+    #[arg(long)]
+    accept_quality: bool,
     /// Threads to compute with; each takes the memory of a day's calls [default: one a core]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -67,12 +71,23 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
         // Nobody has told which arrivals the input holds.
         complete_for_arrivals_before: None,
         rebuild: if arguments.rebuild { Rebuild::Always } else { Rebuild::Never },
+        hard_findings: if arguments.accept_quality { HardFindings::Accept } else { HardFindings::Stop },
         temporary: None,
         read,
         threads: arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
     };
     let shown = BatchProgress::new();
-    let work = async { batch::run(options, set, move |step| shown.show(step)).await.map_err(blame) };
+    let work = async {
+        batch::run(options, set, move |step| shown.show(step)).await.map_err(|error| {
+            if arguments.json
+                && let BatchError::Quality { object, findings } = &error
+                && let Err(failure) = print_stopped(object, findings)
+            {
+                return failure;
+            }
+            blame(error)
+        })
+    };
     let done = unless_interrupted("nothing was published", work).await;
     if done.is_err()
         && let Some(folder) = made
@@ -82,9 +97,7 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
     }
     let report = done?;
     if arguments.json {
-        let mut text = serde_json::to_string_pretty(&as_json(&report, &arguments.output)).or_internal()?;
-        text.push('\n');
-        print(&text)
+        print_json(&as_json(&report, &arguments.output))
     } else {
         print(&as_text(&report, &arguments.output))
     }
@@ -109,8 +122,23 @@ fn run_id(now_ms: i64) -> Result<RunId, Failure> {
     format!("{time}-{:08x}", random as u32).parse().or_internal()
 }
 
+/// What programs are told of a run that was stopped. The error tells people.
+fn print_stopped(object: &str, findings: &[Finding]) -> Result<(), Failure> {
+    let verdict = Verdict::Stopped.as_str();
+    let stopped =
+        json!({ "published": "nothing", "quality": { "verdict": verdict, "object": object, "findings": findings } });
+    print_json(&stopped)
+}
+
+fn print_json(value: &Value) -> failure::Outcome {
+    let mut text = serde_json::to_string_pretty(value).or_internal()?;
+    text.push('\n');
+    print(&text)
+}
+
 /// What the user can mend, and what not.
 fn blame(error: BatchError) -> Failure {
+    let is_quality = matches!(error, BatchError::Quality { .. });
     let passes = match &error {
         BatchError::Objects(error) | BatchError::Snapshot(SnapshotError::Objects(error)) => error.is_retryable(),
         BatchError::NoFiles { .. }
@@ -133,7 +161,11 @@ fn blame(error: BatchError) -> Failure {
         _ => true,
     };
     let error = anyhow::Error::new(error).context("nothing was published");
-    if passes { Failure::internal(error) } else { Failure::user(error) }
+    match () {
+        () if is_quality => Failure::quality(error),
+        () if passes => Failure::internal(error),
+        () => Failure::user(error),
+    }
 }
 
 fn as_text(report: &BatchReport, output: &Location) -> String {
@@ -187,6 +219,11 @@ fn as_text(report: &BatchReport, output: &Location) -> String {
         let (date, records) = (left_out.date, HumanCount(left_out.records));
         line("left out", format!("{date}  {records} records: files of that day are gone, and its tile was kept"));
     }
+    if let Some(quality) = &report.quality {
+        for told in quality_lines(quality) {
+            line("quality", told);
+        }
+    }
     for level in &manifest.rows {
         let name = format!("{}:{}", level.party.as_str(), level.level.as_str());
         line("rows", format!("{name:16} {}", HumanCount(level.rows)));
@@ -197,6 +234,17 @@ fn as_text(report: &BatchReport, output: &Location) -> String {
     let took: Duration = report.took.iter().map(|(_, took)| *took).sum();
     line("seconds", format!("{:16} {:.1}", "in all", took.as_secs_f64()));
     text
+}
+
+/// The verdict, what was found, and what was not looked at.
+fn quality_lines(quality: &Quality) -> Vec<String> {
+    let mut lines = vec![quality.verdict.as_str().replace('_', " ")];
+    lines.extend(quality.findings.iter().map(|finding| {
+        let accepted = finding.accepted_by.as_ref().map(|run| format!(", accepted by run {run}")).unwrap_or_default();
+        format!("{}{accepted}: {finding}", finding.severity.as_str())
+    }));
+    lines.extend(quality.not_judged.iter().map(|not| format!("not judged: {}: {}", not.date, not.why)));
+    lines
 }
 
 /// The days without a tile, as stretches of days.
@@ -246,6 +294,12 @@ fn as_json(report: &BatchReport, output: &Location) -> Value {
         "missing_days": manifest.missing_days,
         "left_out": manifest.left_out,
         "calls": manifest.calls,
+        "quality": report.quality.as_ref().map(|quality| json!({
+            "verdict": quality.verdict,
+            "object": manifest.quality.as_ref().map(|file| output.join(&file.key).to_string()),
+            "findings": quality.findings,
+            "not_judged": quality.not_judged,
+        })),
         "rows": manifest.rows,
         "seconds": seconds,
     })

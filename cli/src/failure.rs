@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Why a command failed. A user's error ends with exit code 2, everything else with 1.
+/// Why a command failed. A user's error ends with exit code 2, calls that look wrong with 3, everything else with 1.
 #[derive(Debug)]
 pub(crate) struct Failure {
     error: anyhow::Error,
@@ -21,6 +21,11 @@ impl Failure {
     /// Something that ought to work does not.
     pub(crate) fn internal(error: impl Into<anyhow::Error>) -> Self {
         Self { error: error.into(), code: 1 }
+    }
+
+    /// What was read is not fit to be published: a person has to look.
+    pub(crate) fn quality(error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), code: 3 }
     }
 
     /// Says what is wrong, with its causes, on the error stream.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use batch::{BatchError, BatchOptions, BatchReport, Input, Rebuild};
+use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Rebuild};
 use cdr::{CallRecord, NumberPlan, Outcome};
 use features::{DAY_MS, FeatureSet, Level, Party, Value};
 use futures::TryStreamExt as _;
@@ -109,6 +109,7 @@ pub fn options(input: &Path, output: &Path, run: &str) -> BatchOptions {
         run: run.parse().unwrap(),
         complete_for_arrivals_before: None,
         rebuild: Rebuild::Never,
+        hard_findings: HardFindings::Stop,
         temporary: None,
         read: call_files::ReadOptions::default(),
         threads: 2,

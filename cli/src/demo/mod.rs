@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use ::features::{DAY_MS, FeatureSet};
 use anyhow::Context as _;
-use batch::{BatchOptions, Input, Rebuild};
+use batch::{BatchOptions, HardFindings, Input, Rebuild};
 use cdr::NumberPlan;
 use count_calls::{CounterSettings, Lateness};
 use event_source::{Redeliver, Settings};
@@ -169,6 +169,7 @@ async fn run_batch(
         complete_for_arrivals_before: Some(material.end_ms.min(material.as_of.plus(1).start_ms())),
         // A folder that was kept may hold a snapshot of other calls.
         rebuild: Rebuild::Always,
+        hard_findings: HardFindings::Accept,
         temporary: None,
         read: material.read.clone(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::features::{FeatureSet, MINUTE_MS};
 use anyhow::Context as _;
-use batch::{BatchError, BatchOptions, BatchReport, Input, Rebuild};
+use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Rebuild};
 use call_files::ReadOptions;
 use objects::Objects;
 use snapshot::{CURRENT, Manifest, Pruning, RAW, Retention, RunId, UtcDay};
@@ -76,6 +76,8 @@ impl Snapshots {
             run: format!("{RUN}{now_ms}").parse::<RunId>()?,
             complete_for_arrivals_before: complete_before,
             rebuild: Rebuild::WhereOther,
+            // Its calls are made up, and a pause of it is a gap in them: what is found is in the quality object.
+            hard_findings: HardFindings::Accept,
             temporary: None,
             read: ReadOptions::default(),
             // The stream and the service go on beside it.

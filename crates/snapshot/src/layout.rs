@@ -6,6 +6,7 @@
 //! daily/date=D/run=R/{caller,callee}-{prefix,range}.parquet              the same of prefixes and ranges
 //! snapshots/as_of=D/run=R/{caller,callee}/LEVEL/{features,online}/part-NNN.parquet
 //! snapshots/as_of=D/run=R/ledger.jsonl                                   the input: which object has which days
+//! snapshots/as_of=D/run=R/quality.json                                   what was measured and found of the calls
 //! snapshots/as_of=D/run=R/manifest.json                                  the manifest of that run
 //! snapshots/current.json                                                 the manifest that is published
 //! ```
@@ -117,6 +118,11 @@ pub fn ledger_key(as_of: UtcDay, run: &RunId) -> String {
     format!("{SNAPSHOTS}as_of={as_of}/run={run}/ledger.jsonl")
 }
 
+/// Key of the quality object that a run wrote, also one that was stopped.
+pub fn quality_key(as_of: UtcDay, run: &RunId) -> String {
+    format!("{SNAPSHOTS}as_of={as_of}/run={run}/quality.json")
+}
+
 /// Key of the manifest that a run wrote: what [`CURRENT`] was after it, if it was published.
 pub fn manifest_key(as_of: UtcDay, run: &RunId) -> String {
     format!("{SNAPSHOTS}as_of={as_of}/run={run}/manifest.json")
@@ -169,6 +175,7 @@ mod tests {
         assert_eq!(daily(Level::Phone), "daily/date=2026-11-20/run=r1/caller.parquet");
         assert_eq!(daily(Level::Range), "daily/date=2026-11-20/run=r1/caller-range.parquet");
         assert_eq!(ledger_key(day, &run), "snapshots/as_of=2026-11-20/run=r1/ledger.jsonl");
+        assert_eq!(quality_key(day, &run), "snapshots/as_of=2026-11-20/run=r1/quality.json");
         assert_eq!(run_of(&manifest_key(day, &run)), Some("r1"));
         assert_eq!(run_of(CURRENT), None);
         assert_eq!(raw_key(day.start_ms() + 3 * HOUR_MS + 1, "0-7"), "raw/2026/11/20/03/0-7.jsonl.gz");

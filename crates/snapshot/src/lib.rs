@@ -16,6 +16,7 @@ mod online;
 mod packed;
 mod prune;
 mod publication;
+mod quality;
 mod reader;
 mod row;
 mod row_group;
@@ -27,16 +28,17 @@ pub use error::SnapshotError;
 pub use history::{Published, history};
 pub use layout::{
     CURRENT, Face, RAW, RunId, RunIdError, daily_key, features_key, ledger_key, manifest_key, online_file_of,
-    online_files, online_key, raw_key, run_of,
+    online_files, online_key, quality_key, raw_key, run_of,
 };
 pub use ledger::{Ledger, LedgerObject, Source};
 pub use manifest::{
-    Calls, DayTiles, FORMAT, FaceFile, LedgerFile, LeftOut, LevelRows, Manifest, MissingDay, MissingReason, RunRef,
-    TileFile,
+    Calls, DayTiles, FORMAT, FaceFile, LedgerFile, LeftOut, LevelRows, Manifest, MissingDay, MissingReason,
+    QualityFile, RunRef, TileFile,
 };
 pub use online::{LocalPart, OnlineWriter};
 pub use packed::{PackedReader, PackedRow, PackedWriter, TILE_GROUP_BYTES};
 pub use prune::{Pruning, Retention, RunFiles};
 pub use publication::Publication;
+pub use quality::{DayMeasures, Finding, NotJudged, PrefixMix, Quality, Severity, Verdict};
 pub use reader::{Snapshot, SnapshotReader};
 pub use row::{OnlineRow, RowEncoder, RowError, STATES_A_WINDOW, WindowStates};

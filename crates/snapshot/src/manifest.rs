@@ -6,7 +6,7 @@ use features::{Level, Party};
 use serde::{Deserialize, Serialize};
 
 use crate::day::instant;
-use crate::{CURRENT, Face, RunId, SnapshotError, UtcDay, manifest_key};
+use crate::{CURRENT, Face, RunId, SnapshotError, UtcDay, Verdict, manifest_key};
 
 /// Format of the manifest and of the files it lists; a reader knows one. Fields that a reader may do without are added
 /// within a format.
@@ -41,6 +41,9 @@ pub struct Manifest {
     /// What is known of the input; absent in manifests of before there were ledgers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<LedgerFile>,
+    /// What was found of the quality of the calls; absent in manifests of before it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityFile>,
     /// Standard error of a distinct count that is estimated, relative to the count.
     pub sketch_relative_error: f64,
     /// What became of the records of all objects in the ledger.
@@ -78,6 +81,17 @@ pub struct LedgerFile {
     pub bytes: u64,
     /// Objects in it.
     pub objects: usize,
+}
+
+/// Where the quality object lies, and what it says in a word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QualityFile {
+    /// Its key.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What came of the rules.
+    pub verdict: Verdict,
 }
 
 /// The tiles of a day.
@@ -211,12 +225,14 @@ impl Manifest {
         self.files.iter().filter(move |file| (file.party, file.level, file.face) == (party, level, face))
     }
 
-    /// Keys of every object that it needs: its files, its day tiles, its ledger, its own copy below its run.
+    /// Keys of every object that it needs: its files, its day tiles, its ledger, its quality object, its own copy below its
+    /// run.
     pub fn keys(&self) -> impl Iterator<Item = String> + '_ {
         let tiles = self.days.iter().flat_map(|day| &day.tiles).map(|tile| &tile.key);
         let files = self.files.iter().map(|file| &file.key).chain(tiles);
         files
             .chain(self.ledger.iter().map(|ledger| &ledger.key))
+            .chain(self.quality.iter().map(|quality| &quality.key))
             .cloned()
             .chain([manifest_key(self.as_of, &self.run)])
     }
@@ -288,6 +304,7 @@ mod tests {
             "snapshots/as_of=2026-11-20/run=a/caller/phone/features/part-000.parquet",
             "daily/date=2026-11-20/run=tiles-of-a/caller-range.parquet",
             "snapshots/as_of=2026-11-20/run=a/ledger.jsonl",
+            "snapshots/as_of=2026-11-20/run=a/quality.json",
             "snapshots/as_of=2026-11-20/run=a/manifest.json",
         ];
         assert_eq!(manifest("a").keys().collect::<Vec<_>>(), expected);
@@ -308,6 +325,7 @@ mod tests {
             "calls": {"read": 1, "counted": 1, "duplicates": 0, "differing_duplicates": 0, "outside": 0, "invalid": {}}}"#;
         let old = Manifest::parse(old).unwrap();
         assert_eq!((old.ledger.as_ref(), old.days.len(), old.previous.as_ref()), (None, 0, None));
+        assert_eq!(old.quality, None);
         assert_eq!(old.keys().collect::<Vec<_>>(), ["snapshots/as_of=2026-11-20/run=a/manifest.json"]);
     }
 }

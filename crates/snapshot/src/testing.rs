@@ -4,8 +4,8 @@
 use features::{Level, Party};
 
 use crate::{
-    Calls, DayTiles, FORMAT, Face, FaceFile, LedgerFile, LevelRows, Manifest, RunRef, TileFile, UtcDay, daily_key,
-    features_key, ledger_key,
+    Calls, DayTiles, FORMAT, Face, FaceFile, LedgerFile, LevelRows, Manifest, QualityFile, RunRef, TileFile, UtcDay,
+    Verdict, daily_key, features_key, ledger_key, quality_key,
 };
 
 /// The day that they are as of.
@@ -26,6 +26,7 @@ pub(crate) fn manifest(run: &str) -> Manifest {
         engine: Some("polars".to_owned()),
         previous: None,
         ledger: Some(LedgerFile { key: ledger_key(as_of(), &id), bytes: 7, objects: 1 }),
+        quality: Some(QualityFile { key: quality_key(as_of(), &id), bytes: 8, verdict: Verdict::Passed }),
         sketch_relative_error: 0.016_25,
         calls: Calls { read: 7, counted: 5, invalid: [("bad_json".to_owned(), 2)].into(), ..Calls::default() },
         days: vec![DayTiles {

@@ -77,6 +77,7 @@ async fn publish(folder: &Path, set: &FeatureSet, run: &str, rows: u64, files: u
         engine: None,
         previous: None,
         ledger: None,
+        quality: None,
         sketch_relative_error: 0.0,
         calls: Calls::default(),
         days: Vec::new(),
