@@ -244,6 +244,54 @@ fn what_was_accepted_stops_again_only_if_it_is_worse() {
 }
 
 #[test]
+fn the_rules_are_documented_with_their_bounds() {
+    use Rule::{
+        DayShrank, DuplicatesHigh, FieldVanished, HourGap, InvalidHigh, InvalidReason, NullsHigh, PrefixesMoved,
+        PrefixesOther, VolumeHigh, VolumeLow,
+    };
+    let bounds = Bounds::default();
+    let in_percent = |share: f64| format!("{:.0}%", share * 100.0);
+    let rows: Vec<(String, String, String)> = [
+        (VolumeLow, in_percent(bounds.volume_low)),
+        (DayShrank, in_percent(bounds.day_shrank)),
+        (InvalidHigh, in_percent(bounds.invalid_high)),
+        (FieldVanished, in_percent(bounds.field_vanished)),
+        (PrefixesOther, in_percent(bounds.prefixes_other)),
+        (VolumeHigh, in_percent(bounds.volume_high)),
+        (DuplicatesHigh, in_percent(bounds.duplicates_high)),
+        (InvalidReason, in_percent(bounds.invalid_reason)),
+        (NullsHigh, in_percent(bounds.nulls_high)),
+        (HourGap, format!("{} records", bounds.hour_gap)),
+        (PrefixesMoved, in_percent(bounds.prefixes_moved)),
+    ]
+    .map(|(rule, bound)| (format!("`{}`", rule.name()), rule.severity().as_str().to_owned(), bound))
+    .to_vec();
+    let text = include_str!("../../../../docs/batch.md");
+    let table = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| rule |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let documented: Vec<(String, String, String)> = table
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].to_owned(), cells[2].to_owned(), cells[4].to_owned())
+        })
+        .collect();
+    assert_eq!(documented, rows);
+    for number in [
+        format!("the last {} days", bounds.days_judged),
+        format!("the {} days before", bounds.days_compared),
+        format!("fewer than {} of these", bounds.days_needed),
+        format!("fewer than {} calls", bounds.calls_needed),
+        format!("{} points", bounds.accepted_slack * 100.0),
+        format!("{} largest prefixes", crate::quality::measure::PREFIXES_KEPT),
+    ] {
+        assert!(text.contains(&number), "{number}");
+    }
+}
+
+#[test]
 fn hard_findings_come_first() {
     let found = judged(&history(|day| (day.duplicates, day.counted) = (5_000, 590)), &[]).findings;
     let severities: Vec<Severity> = found.iter().map(|finding| finding.severity).collect();
