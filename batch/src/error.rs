@@ -138,19 +138,20 @@ impl BatchError {
     }
 }
 
-fn is_broken(finding: &&Finding) -> bool {
-    finding.severity == Severity::Hard && finding.accepted_by.is_none()
+/// Those that stop a run.
+fn stopping(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    findings.iter().filter(|finding| finding.severity == Severity::Hard && finding.accepted_by.is_none())
 }
 
 fn broken(findings: &[Finding]) -> String {
-    match findings.iter().filter(is_broken).count() {
+    match stopping(findings).count() {
         1 => "the calls break a hard rule".to_owned(),
         count => format!("the calls break {count} hard rules"),
     }
 }
 
 fn told(findings: &[Finding]) -> String {
-    findings.iter().filter(is_broken).map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    stopping(findings).map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn reasons(invalid: &[(String, u64)]) -> String {

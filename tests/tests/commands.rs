@@ -324,6 +324,61 @@ fn batch_refuses_what_it_cannot_use_and_publishes_nothing() {
     assert_eq!(tree(&folder.join("new")), published);
 }
 
+/// Writes so many calls of a day of November 2026.
+fn write_day(folder: &Path, day: u32, calls: usize) {
+    let call = |n: usize| {
+        let (hour, minute, second) = (n / 60 % 24, n % 60, n / 1_440);
+        format!(
+            r#"{{"call_id":"{day}-{n}","caller":"+1202555{:04}","callee":"+442079460{:03}","outcome":"busy",
+            "started_at":"2026-11-{day:02}T{hour:02}:{minute:02}:{second:02}Z",
+            "ended_at":"2026-11-{day:02}T{hour:02}:{minute:02}:{second:02}Z"}}"#,
+            n % 50,
+            n % 70
+        )
+        .replace('\n', "")
+    };
+    let lines: String = (0..calls).map(|n| call(n) + "\n").collect();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join(format!("{day}.jsonl")), lines).unwrap();
+}
+
+#[test]
+fn a_day_that_lacks_calls_is_published_only_after_a_look() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    for day in 1..=9 {
+        write_day(&folder.join("in"), day, 600);
+    }
+    let said = done(folder, "batch --input in --output data --as-of 2026-11-09");
+    assert!(said.contains("  quality    passed\n"), "{said}");
+    assert!(said.contains("  quality    not judged: 2026-11-07: 6 of the 28 days"), "{said}");
+    let current = fs::read(folder.join("data").join(CURRENT)).unwrap();
+    write_day(&folder.join("in"), 10, 300);
+    let output = run(folder, "batch --input in --output data --as-of 2026-11-10 --json");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    for word in ["nothing was published", "volume_low, calls of 2026-11-10", "50.0%", "60.0%", "--accept-quality"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(!said.contains("+1202555"), "{said}");
+    let stopped: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(stopped["published"], "nothing");
+    assert_eq!(stopped["quality"]["verdict"], "stopped");
+    assert_eq!(stopped["quality"]["findings"][0]["rule"], "volume_low");
+    let object = folder.join(stopped["quality"]["object"].as_str().unwrap());
+    assert!(said.contains("quality.json") && object.is_file(), "{object:?}");
+    assert_eq!(fs::read(folder.join("data").join(CURRENT)).unwrap(), current);
+
+    let accepted = "batch --input in --output data --as-of 2026-11-10 --accept-quality --json";
+    let report: serde_json::Value = serde_json::from_str(&done(folder, accepted)).unwrap();
+    assert_eq!((&report["published"], &report["quality"]["verdict"]), (&"snapshot".into(), &"accepted".into()));
+    assert_eq!(report["quality"]["findings"][0]["accepted_by"], report["run"]);
+    write_day(&folder.join("in"), 10, 310);
+    let again = done(folder, "batch --input in --output data --as-of 2026-11-10");
+    assert!(again.contains("  quality    warned\n"), "{again}");
+    assert!(again.contains("  quality    hard, accepted by run 20"), "{again}");
+}
+
 /// Runs the command where no file may be longer than some kilobytes: every write beyond fails, as on a full disk.
 fn run_with_room_for(kilobytes: u32, folder: &Path, arguments: &str) -> Output {
     let command = tests::tollwatch();

@@ -200,6 +200,7 @@ impl World {
             engine: None,
             previous: None,
             ledger: None,
+            quality: None,
             sketch_relative_error: 0.0,
             calls: Calls::default(),
             days: Vec::new(),
