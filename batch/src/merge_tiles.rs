@@ -1,26 +1,45 @@
 //! Reads the tiles of many days side by side, key by key.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-use snapshot::{PackedReader, PackedRow, SnapshotError, UtcDay};
+use snapshot::{PackedReader, SnapshotError, StoredRow, UtcDay};
 
 use crate::day_tiles::Tile;
 
 /// A key and its states on the days on which it has any, the newest day first.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct KeyDays {
     pub(crate) key: String,
-    /// Days before `as_of` (0 is `as_of` itself), and the stored state.
-    pub(crate) days: Vec<(u32, Vec<u8>)>,
+    /// Days before `as_of` (0 is `as_of` itself), and the row with the stored state.
+    pub(crate) days: Vec<(u32, StoredRow)>,
 }
 
 /// Merges sorted tiles. One row group of each is in memory at a time.
+///
+/// The next key is looked for among the heads of all tiles, one after the other: most keys are in many tiles, and going
+/// through a hundred integers costs less than putting one string in its place in a heap for each of them.
 pub(crate) struct TileMerge {
+    /// The newest day first.
     readers: Vec<(u32, PackedReader)>,
-    /// The next row of each reader that has one: key, days before `as_of`, place in `readers`.
-    heads: BinaryHeap<Reverse<(String, u32, usize)>>,
-    states: Vec<Vec<u8>>,
+    /// The next row of each reader that has one.
+    rows: Vec<Option<StoredRow>>,
+    /// See [`head_of`]; [`ENDED`] where there is no row.
+    heads: Vec<u128>,
+}
+
+/// The head of a tile without a next row: the largest, and no text begins with such bytes.
+const ENDED: u128 = u128::MAX;
+/// Bytes of a key that are in its head.
+const HEAD_BYTES: usize = 15;
+/// In place of the length of a key that is longer than that.
+const LONGER: u8 = u8::MAX;
+
+/// The first bytes of a key and its length, in an integer of the same order; equal heads are equal keys unless they end
+/// in [`LONGER`]. All numbers but those of 15 digits fit.
+fn head_of(key: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let len = key.len().min(HEAD_BYTES);
+    bytes[..len].copy_from_slice(&key[..len]);
+    bytes[HEAD_BYTES] = if key.len() > HEAD_BYTES { LONGER } else { len as u8 };
+    u128::from_be_bytes(bytes)
 }
 
 impl TileMerge {
@@ -28,38 +47,43 @@ impl TileMerge {
     pub(crate) fn open<'a>(tiles: impl Iterator<Item = &'a Tile>, as_of: UtcDay) -> Result<Self, SnapshotError> {
         let open =
             |tile: &Tile| Ok(((as_of.days() - tile.day.days()).cast_unsigned(), PackedReader::open(&tile.path)?));
-        let readers: Vec<_> = tiles.map(open).collect::<Result<_, SnapshotError>>()?;
-        let states = vec![Vec::new(); readers.len()];
-        let mut merge = Self { readers, heads: BinaryHeap::new(), states };
+        let mut readers: Vec<_> = tiles.map(open).collect::<Result<_, SnapshotError>>()?;
+        readers.sort_by_key(|(before, _)| *before);
+        let (rows, heads) = (vec![None; readers.len()], vec![ENDED; readers.len()]);
+        let mut merge = Self { readers, rows, heads };
         for at in 0..merge.readers.len() {
             merge.advance(at)?;
         }
         Ok(merge)
     }
 
-    /// The next key.
-    pub(crate) fn next_key(&mut self) -> Result<Option<KeyDays>, SnapshotError> {
-        let Some(Reverse((key, before, at))) = self.heads.pop() else { return Ok(None) };
-        let mut days = vec![(before, std::mem::take(&mut self.states[at]))];
-        self.advance(at)?;
-        while let Some(Reverse((next, before, at))) = self.heads.peek() {
-            if *next != key {
-                break;
-            }
-            let (before, at) = (*before, *at);
-            days.push((before, std::mem::take(&mut self.states[at])));
-            self.heads.pop();
-            self.advance(at)?;
+    /// Puts the next key and its days into `next`; false after the last one.
+    pub(crate) fn next_key(&mut self, next: &mut KeyDays) -> Result<bool, SnapshotError> {
+        next.key.clear();
+        next.days.clear();
+        let least = self.heads.iter().copied().min().unwrap_or(ENDED);
+        if least == ENDED {
+            return Ok(false);
         }
-        Ok(Some(KeyDays { key, days }))
+        let is_whole = least as u8 != LONGER;
+        let heads = self.rows.iter().zip(&self.heads).filter(|(_, head)| **head == least);
+        let mut heads = heads.filter_map(|(row, _)| row.as_ref());
+        let first = if is_whole { heads.next() } else { heads.min_by_key(|row| row.key_bytes()) };
+        next.key.push_str(first.map_or("", StoredRow::key));
+        for at in 0..self.heads.len() {
+            if self.heads[at] == least
+                && let Some(row) = self.rows[at].take_if(|row| is_whole || row.key_bytes() == next.key.as_bytes())
+            {
+                next.days.push((self.readers[at].0, row));
+                self.advance(at)?;
+            }
+        }
+        Ok(true)
     }
 
     fn advance(&mut self, at: usize) -> Result<(), SnapshotError> {
-        let (before, reader) = &mut self.readers[at];
-        if let Some(PackedRow { key, states, .. }) = reader.next_row()? {
-            self.states[at] = states;
-            self.heads.push(Reverse((key, *before, at)));
-        }
+        self.rows[at] = self.readers[at].1.next_stored()?;
+        self.heads[at] = self.rows[at].as_ref().map_or(ENDED, |row| head_of(row.key_bytes()));
         Ok(())
     }
 }
@@ -67,9 +91,11 @@ impl TileMerge {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
     use std::fs::File;
 
     use features::{Level, Party, Sketch};
+    use proptest::prelude::*;
     use snapshot::PackedWriter;
 
     use super::*;
@@ -92,9 +118,10 @@ mod tests {
             })
             .collect();
         let mut merge = TileMerge::open(tiles.iter(), UtcDay::new(10)).unwrap();
-        let mut found = Vec::new();
-        while let Some(row) = merge.next_key().unwrap() {
-            found.push((row.key, row.days.into_iter().map(|(before, state)| (before, state[0])).collect::<Vec<_>>()));
+        let (mut found, mut next) = (Vec::new(), KeyDays::default());
+        while merge.next_key(&mut next).unwrap() {
+            let days = next.days.iter().map(|(before, row)| (*before, row.states()[0])).collect::<Vec<_>>();
+            found.push((next.key.clone(), days));
         }
         let expected = [
             ("a", vec![(0, 10), (7, 3)]),
@@ -103,5 +130,47 @@ mod tests {
             ("d", vec![(7, 3)]),
         ];
         assert_eq!(found, expected.map(|(key, days)| (key.to_owned(), days)));
+    }
+
+    proptest! {
+        #[test]
+        fn heads_have_the_order_of_keys(a in "[+]?[a-b\u{0}é]{0,18}", b in "[+]?[a-b\u{0}é]{0,18}") {
+            let (head_a, head_b) = (head_of(a.as_bytes()), head_of(b.as_bytes()));
+            if head_a as u8 == LONGER && head_a == head_b {
+                prop_assert_eq!(&a.as_bytes()[..HEAD_BYTES], &b.as_bytes()[..HEAD_BYTES]);
+            } else {
+                prop_assert_eq!(head_a.cmp(&head_b), a.as_bytes().cmp(b.as_bytes()));
+            }
+            prop_assert!(head_a < ENDED);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn keys_of_any_length_come_in_order_with_all_their_days(
+            days in prop::collection::btree_map(0i32..90, prop::collection::btree_set("[ab]{1,2}(bbbbbbbbbbbbb)?[ab]{0,2}", 0..20), 1..6),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut expected: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+            let mut tiles = Vec::new();
+            for (day, keys) in days.iter().rev() {
+                let path = folder.path().join(day.to_string());
+                let mut writer = PackedWriter::tile(File::create(&path).unwrap(), "t", &[]).unwrap();
+                for key in keys {
+                    writer.push(key, &[1], None, None).unwrap();
+                    expected.entry(key.clone()).or_default().push((90 - day).cast_unsigned());
+                }
+                writer.finish().unwrap();
+                let (party, level, keys) = (Party::Caller, Level::Phone, Sketch::default());
+                tiles.insert(0, Tile { day: UtcDay::new(*day), party, level, path, rows: 0, bytes: 0, keys });
+            }
+            let mut merge = TileMerge::open(tiles.iter(), UtcDay::new(90)).unwrap();
+            let (mut found, mut next) = (Vec::new(), KeyDays::default());
+            while merge.next_key(&mut next).unwrap() {
+                found.push((next.key.clone(), next.days.iter().map(|(before, _)| *before).collect::<Vec<_>>()));
+            }
+            prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! From the day states of one key to its window states: one pass from the newest day to the oldest.
 
 use features::{BatchWindow, DecodeError, Denominator, Feature, FeatureSet, Level, Party, SlotMask, State, Value};
-use snapshot::RowEncoder;
+use snapshot::{RowEncoder, StoredRow};
 
 /// Rolls up the keys of one party and level.
 ///
@@ -58,13 +58,13 @@ impl<'a> RollUp<'a> {
 
     /// Rolls up a key from its states on days before `as_of` (0 is `as_of`), the newest first, all within the
     /// longest window.
-    pub(crate) fn roll(&self, days: &[(u32, Vec<u8>)], rolled: &mut Rolled) -> Result<(), DecodeError> {
+    pub(crate) fn roll(&self, days: &[(u32, StoredRow)], rolled: &mut Rolled) -> Result<(), DecodeError> {
         let slots = self.set.slots(self.party);
         let mut newest = None;
         let mut older = days;
-        if let Some(((0, bytes), rest)) = days.split_first() {
+        if let Some(((0, row), rest)) = days.split_first() {
             let mut state = State::empty(slots);
-            state.merge_masked(&State::decode(slots, bytes)?, self.mask);
+            state.merge_stored(slots, row.states(), self.mask)?;
             newest = Some(state);
             older = rest;
         }
@@ -75,8 +75,8 @@ impl<'a> RollUp<'a> {
         let mut taken = 0;
         for depth in &self.depths {
             let before = taken;
-            while let Some((_, bytes)) = older.get(taken).filter(|(day, _)| day <= depth) {
-                union.merge_masked(&State::decode(slots, bytes)?, self.mask);
+            while let Some((_, row)) = older.get(taken).filter(|(day, _)| day <= depth) {
+                union.merge_stored(slots, row.states(), self.mask)?;
                 taken += 1;
             }
             unions.push(match unions.last() {

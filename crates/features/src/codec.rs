@@ -36,6 +36,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn varint(&mut self) -> Result<u128, DecodeError> {
+        // Most are of one byte, and 128 bits are slow.
+        if let Some((byte @ ..0x80, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Ok(u128::from(*byte));
+        }
         let mut value = 0u128;
         for shift in (0..u128::BITS).step_by(7) {
             let byte = self.bytes(1)?[0];

@@ -98,32 +98,54 @@ impl State {
         out
     }
 
+    /// Takes in a stored state of the same party, in the slots of `mask` alone: what [`Self::merge_masked`] does with
+    /// what [`Self::decode`] reads, without a state of its own in between. After an error a part of it is in.
+    pub fn merge_stored(&mut self, slots: &[Slot], bytes: &[u8], mask: SlotMask) -> Result<(), DecodeError> {
+        let mine = &mut self.slots;
+        let newest = read_stored(slots, bytes, |index, theirs| {
+            if mask.has(index) {
+                mine[index].merge(&theirs);
+            }
+        })?;
+        self.newest_event_ms = self.newest_event_ms.max(newest);
+        Ok(())
+    }
+
     /// Reads what [`Self::encode`] wrote for the same slots.
     pub fn decode(slots: &[Slot], bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        if reader.bytes(1)? != [STATE_FORMAT] {
-            return Err(DecodeError("its format is not known"));
-        }
         let mut state = Self::empty(slots);
-        if reader.is_empty() {
-            return Ok(state);
-        }
-        let newest = u64::try_from(reader.varint()?).map_err(|_| DecodeError("a time is out of range"))?;
-        state.newest_event_ms = Some(newest.cast_signed());
-        let filled = reader.varint()?;
-        if slots.len() < 128 && filled >> slots.len() != 0 {
-            return Err(DecodeError("it has more slots than the feature set"));
-        }
-        for (index, slot) in slots.iter().enumerate() {
-            if filled >> index & 1 == 1 {
-                state.slots[index] = SlotState::decode(slot.kind, &mut reader)?;
-            }
-        }
-        if !reader.is_empty() {
-            return Err(DecodeError("bytes are left over"));
-        }
+        state.newest_event_ms = read_stored(slots, bytes, |index, slot| state.slots[index] = slot)?;
         Ok(state)
     }
+}
+
+/// Gives each filled slot of a stored state, and returns the newest event time.
+fn read_stored(
+    slots: &[Slot],
+    bytes: &[u8],
+    mut take: impl FnMut(usize, SlotState),
+) -> Result<Option<i64>, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    if reader.bytes(1)? != [STATE_FORMAT] {
+        return Err(DecodeError("its format is not known"));
+    }
+    if reader.is_empty() {
+        return Ok(None);
+    }
+    let newest = u64::try_from(reader.varint()?).map_err(|_| DecodeError("a time is out of range"))?;
+    let filled = reader.varint()?;
+    if slots.len() < 128 && filled >> slots.len() != 0 {
+        return Err(DecodeError("it has more slots than the feature set"));
+    }
+    for (index, slot) in slots.iter().enumerate() {
+        if filled >> index & 1 == 1 {
+            take(index, SlotState::decode(slot.kind, &mut reader)?);
+        }
+    }
+    if !reader.is_empty() {
+        return Err(DecodeError("bytes are left over"));
+    }
+    Ok(Some(newest.cast_signed()))
 }
 
 #[cfg(test)]
@@ -179,6 +201,11 @@ mod tests {
             merged.merge(&b);
             let both: Vec<_> = first.into_iter().chain(second).collect();
             prop_assert_eq!(&merged, &state_of(slots, &both, all(slots)));
+            let mask = SlotMask::of(&(0..slots.len()).step_by(2).collect::<Vec<_>>());
+            let (mut through_bytes, mut directly) = (a.clone(), a.clone());
+            through_bytes.merge_stored(slots, &b.to_bytes(), mask).unwrap();
+            directly.merge_masked(&b, mask);
+            prop_assert_eq!(through_bytes, directly);
             let mut other_way = b;
             other_way.merge(&a);
             prop_assert_eq!(other_way.to_bytes(), merged.to_bytes());

@@ -36,7 +36,7 @@ pub use manifest::{
     QualityFile, RunRef, TileFile,
 };
 pub use online::{LocalPart, OnlineWriter};
-pub use packed::{PackedReader, PackedRow, PackedWriter, TILE_GROUP_BYTES};
+pub use packed::{PackedReader, PackedRow, PackedWriter, StoredRow, TILE_GROUP_BYTES};
 pub use prune::{Pruning, Retention, RunFiles};
 pub use publication::Publication;
 pub use quality::{DayMeasures, Finding, NotJudged, PrefixMix, Quality, Severity, Verdict};

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
 use crate::SnapshotError;
@@ -33,12 +34,44 @@ pub struct PackedWriter<W: Write + Send> {
     is_tile: bool,
     /// What the open row group holds.
     bytes: usize,
-    keys: Vec<ByteArray>,
-    states: Vec<ByteArray>,
-    areas: [Vec<Option<ByteArray>>; 2],
+    keys: Values,
+    states: Values,
+    areas: [Values; 2],
     rows: u64,
     first_key: Option<String>,
     last_key: Option<String>,
+}
+
+/// The values of a column of the open row group, in one piece of memory rather than an allocation each.
+#[derive(Default)]
+struct Values {
+    bytes: Vec<u8>,
+    /// Where each value ends, and 1 if there is one.
+    ends: Vec<usize>,
+    present: Vec<i16>,
+}
+
+impl Values {
+    fn push(&mut self, value: Option<&[u8]>) {
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        self.ends.push(self.bytes.len());
+        self.present.push(i16::from(value.is_some()));
+    }
+
+    fn write(&mut self, column: &mut SerializedColumnWriter<'_>, optional: bool) -> Result<(), ParquetError> {
+        let all = Bytes::from(std::mem::take(&mut self.bytes));
+        let mut start = 0;
+        let mut values = Vec::with_capacity(self.ends.len());
+        for (end, present) in self.ends.drain(..).zip(&self.present) {
+            if *present == 1 {
+                values.push(ByteArray::from(all.slice(start..end)));
+            }
+            start = end;
+        }
+        column.typed::<ByteArrayType>().write_batch(&values, optional.then_some(&self.present), None)?;
+        self.present.clear();
+        Ok(())
+    }
 }
 
 /// A row of a packed file.
@@ -52,6 +85,31 @@ pub struct PackedRow {
     pub prefix: Option<String>,
     /// The range of the number, in day tiles of E.164 numbers.
     pub range: Option<String>,
+}
+
+/// A row without prefix and range. It lies in the memory of its row group: nothing is copied.
+#[derive(Clone, Debug)]
+pub struct StoredRow {
+    key: ByteArray,
+    states: ByteArray,
+}
+
+impl StoredRow {
+    /// The key.
+    pub fn key(&self) -> &str {
+        // Checked when the row group was read.
+        self.key.as_utf8().unwrap_or_default()
+    }
+
+    /// The key's bytes, for comparisons.
+    pub fn key_bytes(&self) -> &[u8] {
+        self.key.data()
+    }
+
+    /// Its states.
+    pub fn states(&self) -> &[u8] {
+        self.states.data()
+    }
 }
 
 /// What was written.
@@ -108,9 +166,9 @@ impl<W: Write + Send> PackedWriter<W> {
             group_bytes,
             is_tile,
             bytes: 0,
-            keys: Vec::new(),
-            states: Vec::new(),
-            areas: [Vec::new(), Vec::new()],
+            keys: Values::default(),
+            states: Values::default(),
+            areas: [Values::default(), Values::default()],
             rows: 0,
             first_key: None,
             last_key: None,
@@ -130,16 +188,17 @@ impl<W: Write + Send> PackedWriter<W> {
         }
         let area_bytes = |area: Option<&str>| area.map_or(0, str::len);
         let row_bytes = key.len() + states.len() + area_bytes(prefix) + area_bytes(range) + 4 * size_of::<u32>();
-        if !self.keys.is_empty() && (self.bytes + row_bytes > self.group_bytes || self.keys.len() == GROUP_ROWS_MAX) {
+        let rows = self.keys.ends.len();
+        if rows > 0 && (self.bytes + row_bytes > self.group_bytes || rows == GROUP_ROWS_MAX) {
             self.flush()?;
         }
         self.bytes += row_bytes;
         self.rows += 1;
-        self.keys.push(ByteArray::from(key));
-        self.states.push(ByteArray::from(states.to_vec()));
+        self.keys.push(Some(key.as_bytes()));
+        self.states.push(Some(states));
         if self.is_tile {
-            self.areas[0].push(prefix.map(ByteArray::from));
-            self.areas[1].push(range.map(ByteArray::from));
+            self.areas[0].push(prefix.map(str::as_bytes));
+            self.areas[1].push(range.map(str::as_bytes));
         }
         if self.first_key.is_none() {
             self.first_key = Some(key.to_owned());
@@ -163,31 +222,23 @@ impl<W: Write + Send> PackedWriter<W> {
     }
 
     fn flush(&mut self) -> Result<(), SnapshotError> {
-        if self.keys.is_empty() {
+        if self.keys.ends.is_empty() {
             return Ok(());
         }
         self.write_group().map_err(|error| not_written(&self.name, error))?;
-        self.keys.clear();
-        self.states.clear();
-        self.areas.iter_mut().for_each(Vec::clear);
         self.bytes = 0;
         Ok(())
     }
 
     fn write_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
-        for values in [&self.keys, &self.states] {
+        let areas = if self.is_tile { self.areas.as_mut_slice() } else { &mut [] };
+        let columns = [(&mut self.keys, false), (&mut self.states, false)];
+        for (values, optional) in columns.into_iter().chain(areas.iter_mut().map(|area| (area, true))) {
             if let Some(mut column) = group.next_column()? {
-                column.typed::<ByteArrayType>().write_batch(values, None, None)?;
+                values.write(&mut column, optional)?;
                 column.close()?;
             }
-        }
-        for area in &self.areas {
-            let Some(mut column) = group.next_column()? else { break };
-            let levels: Vec<i16> = area.iter().map(|value| i16::from(value.is_some())).collect();
-            let values: Vec<ByteArray> = area.iter().flatten().cloned().collect();
-            column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
-            column.close()?;
         }
         group.close()?;
         Ok(())
@@ -231,6 +282,7 @@ pub struct PackedReader {
     footer: Footer,
     next_group: usize,
     rows: std::vec::IntoIter<PackedRow>,
+    stored: std::vec::IntoIter<StoredRow>,
 }
 
 impl PackedReader {
@@ -248,7 +300,14 @@ impl PackedReader {
                 Tail::Wants(more) => wanted = more.min(size),
             }
         };
-        Ok(Self { file, path: path.to_owned(), footer, next_group: 0, rows: Vec::new().into_iter() })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            footer,
+            next_group: 0,
+            rows: Vec::new().into_iter(),
+            stored: Vec::new().into_iter(),
+        })
     }
 
     /// The next row, or `None` after the last one.
@@ -257,18 +316,42 @@ impl PackedReader {
             if let Some(row) = self.rows.next() {
                 return Ok(Some(row));
             }
-            if self.next_group == self.footer.groups() {
-                return Ok(None);
-            }
-            let range = self.footer.group_range(self.next_group);
-            let bytes = read_at(&self.file, range.start, range.end - range.start)
-                .map_err(|source| SnapshotError::LocalFile { path: self.path.display().to_string(), source })?;
-            let fetched = Arc::new(Fetched { start: range.start, bytes });
-            let rows = read_rows(&self.footer, self.next_group, &fetched)
-                .map_err(|error| SnapshotError::corrupt(&self.path.display().to_string(), error))?;
+            let all = |reader: &Self| 0..reader.footer.group(reader.next_group).num_columns();
+            let Some(rows) = self.read_group(all, read_rows)? else { return Ok(None) };
             self.rows = rows.into_iter();
-            self.next_group += 1;
         }
+    }
+
+    /// The next row without prefix and range, which are not even read. Row groups that [`Self::next_row`] has begun
+    /// are not gone on with: one or the other.
+    pub fn next_stored(&mut self) -> Result<Option<StoredRow>, SnapshotError> {
+        loop {
+            if let Some(row) = self.stored.next() {
+                return Ok(Some(row));
+            }
+            let Some(rows) = self.read_group(|_| 0..2, read_stored)? else { return Ok(None) };
+            self.stored = rows.into_iter();
+        }
+    }
+
+    /// Some columns of the next row group; `None` after the last one.
+    fn read_group<T>(
+        &mut self,
+        columns: impl FnOnce(&Self) -> Range<usize>,
+        read: impl FnOnce(&Footer, usize, &Arc<Fetched>) -> Result<T, ParquetError>,
+    ) -> Result<Option<T>, SnapshotError> {
+        if self.next_group == self.footer.groups() {
+            return Ok(None);
+        }
+        let name = || self.path.display().to_string();
+        let range = self.footer.columns_range(self.next_group, columns(self));
+        let bytes = read_at(&self.file, range.start, range.end - range.start)
+            .map_err(|source| SnapshotError::LocalFile { path: name(), source })?;
+        let fetched = Arc::new(Fetched { start: range.start, bytes });
+        let rows =
+            read(&self.footer, self.next_group, &fetched).map_err(|error| SnapshotError::corrupt(&name(), error))?;
+        self.next_group += 1;
+        Ok(Some(rows))
     }
 }
 
@@ -300,6 +383,18 @@ pub(crate) fn read_rows(
             })
         })
         .collect()
+}
+
+/// Keys and states of a row group that was fetched.
+fn read_stored(footer: &Footer, group: usize, fetched: &Arc<Fetched>) -> Result<Vec<StoredRow>, ParquetError> {
+    let group = footer.group(group);
+    let column = |column: usize| read_all(open_bytes_column(fetched, group, column)?, group, column);
+    let row = |(key, states): (Option<ByteArray>, Option<ByteArray>)| {
+        let (key, states) = key.zip(states).ok_or_else(absent)?;
+        key.as_utf8()?;
+        Ok(StoredRow { key, states })
+    };
+    column(0)?.into_iter().zip(column(1)?).map(row).collect()
 }
 
 fn read_at(file: &File, start: u64, length: u64) -> std::io::Result<Bytes> {
@@ -342,6 +437,13 @@ mod tests {
                 assert_eq!(reader.next_row().unwrap().as_ref(), Some(row));
             }
             assert_eq!(reader.next_row().unwrap(), None);
+            let mut reader = PackedReader::open(&path).unwrap();
+            for row in &rows {
+                let stored = reader.next_stored().unwrap().unwrap();
+                assert_eq!((stored.key(), stored.states()), (row.key.as_str(), row.states.as_slice()));
+                assert_eq!(stored.key_bytes(), row.key.as_bytes());
+            }
+            assert!(reader.next_stored().unwrap().is_none());
         }
     }
 
@@ -401,6 +503,11 @@ mod tests {
             std::fs::write(&path, &garbled).unwrap();
             if let Ok(mut reader) = PackedReader::open(&path) {
                 while let Ok(Some(_)) = reader.next_row() {}
+            }
+            if let Ok(mut reader) = PackedReader::open(&path) {
+                while let Ok(Some(row)) = reader.next_stored() {
+                    assert_eq!(row.key().as_bytes(), row.key_bytes());
+                }
             }
         }
     }
