@@ -5,12 +5,17 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use cdr::CallRecord;
 use features::{Datum, Expr, FeatureSet, Field, Party, Row, Type};
-use polars::prelude::{Column, DataFrame, IntoColumn as _, PlSmallStr, PolarsResult, StringChunkedBuilder};
+use polars::prelude::{
+    Column, DataFrame, DataType, Int64Chunked, IntoColumn as _, PlSmallStr, PolarsResult, StringChunkedBuilder,
+    UInt32Chunked, UInt64Chunked,
+};
+
+use crate::day_tiles::batched;
 
 /// Event time, milliseconds since 1970 UTC.
 pub(crate) const STARTED_AT_MS: &str = "@started_at_ms";
-/// Minute of event time; with caller and `call_id` it is the call's identity.
-pub(crate) const START_MINUTE: &str = "@start_minute";
+/// A hash of caller, `call_id` and the minute of event time: equal for copies of a call.
+pub(crate) const IDENTITY: &str = "@identity";
 /// When the archive received it, milliseconds since 1970 UTC; null where the file does not say.
 pub(crate) const ARRIVED_AT_MS: &str = "@arrived_at_ms";
 /// Its position in the stream, in a form that sorts; null where the file does not say.
@@ -22,6 +27,14 @@ pub(crate) const RECORD: &str = "@record";
 /// A hash of everything in the record: copies of a call ought to have the same.
 pub(crate) const CONTENT: &str = "@content";
 
+/// How many bytes of a party's number are its prefix; 0 where it has none.
+pub(crate) const fn prefix_bytes(party: Party) -> &'static str {
+    match party {
+        Party::Caller => "@caller_prefix_bytes",
+        Party::Callee => "@callee_prefix_bytes",
+    }
+}
+
 /// How and where a call came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arrival {
@@ -31,11 +44,11 @@ pub(crate) struct Arrival {
     pub(crate) record: u64,
 }
 
-/// The fields to keep of each call: those that the definitions name, and those that tell calls and entities apart.
+/// The fields to keep of each call: those that the definitions name, and the numbers that tell calls and phones apart.
 pub(crate) fn fields_of(set: &FeatureSet) -> Vec<Field> {
-    let mut fields = BTreeSet::from([Field::CallId]);
-    for party in Party::ALL {
-        fields.extend([Field::Number(party), Field::Kind(party), Field::Prefix(party), Field::Range(party)]);
+    let mut fields = BTreeSet::from([Field::Number(Party::Caller)]);
+    for (party, _) in batched(set) {
+        fields.insert(Field::Number(party));
         for slot in set.slots(party) {
             let named =
                 |expr: &Expr| Field::ALL.into_iter().filter(|field| expr.mentions(*field)).collect::<Vec<_>>();
@@ -45,16 +58,34 @@ pub(crate) fn fields_of(set: &FeatureSet) -> Vec<Field> {
     fields.into_iter().collect()
 }
 
+/// What a call takes in memory with these fields, roughly.
+pub(crate) fn call_bytes(fields: &[Field]) -> usize {
+    let of_field = |field: &Field| match field.type_of() {
+        // A view, and the bytes of a longer text.
+        Type::Text => 28,
+        Type::Integer => 16,
+        Type::Boolean => 2,
+    };
+    // Times, hashes, place in the files, position, prefixes.
+    let fixed = 80;
+    fixed + fields.iter().map(of_field).sum::<usize>()
+}
+
 /// Gathers calls.
 pub(crate) struct DayColumns {
     fields: Vec<(Field, FieldColumn)>,
+    /// Of the parties whose numbers are kept.
+    prefix_bytes: Vec<(Party, Vec<u32>)>,
     started_at_ms: Vec<i64>,
-    start_minute: Vec<i64>,
+    identity: Vec<u64>,
+    /// As long as no call says when it arrived, none of these is written.
     arrived_at_ms: Vec<Option<i64>>,
-    position: StringChunkedBuilder,
+    position: Option<StringChunkedBuilder>,
     file: Vec<u64>,
     record: Vec<u64>,
     content: Vec<u64>,
+    /// What is being hashed.
+    hashed: Vec<u8>,
 }
 
 enum FieldColumn {
@@ -75,15 +106,18 @@ impl DayColumns {
             };
             (*field, column)
         };
+        let numbers = Party::ALL.into_iter().filter(|party| fields.contains(&Field::Number(*party)));
         Self {
             fields: fields.iter().map(column).collect(),
+            prefix_bytes: numbers.map(|party| (party, Vec::new())).collect(),
             started_at_ms: Vec::new(),
-            start_minute: Vec::new(),
+            identity: Vec::new(),
             arrived_at_ms: Vec::new(),
-            position: StringChunkedBuilder::new(PlSmallStr::from_static(POSITION), 0),
+            position: None,
             file: Vec::new(),
             record: Vec::new(),
             content: Vec::new(),
+            hashed: Vec::new(),
         }
     }
 
@@ -99,13 +133,27 @@ impl DayColumns {
             }
         }
         let call = row.call();
+        for (party, lengths) in &mut self.prefix_bytes {
+            lengths.push(party.number(call).prefix().map_or(0, |prefix| prefix.len() as u32));
+        }
         self.started_at_ms.push(call.started_at_ms);
-        self.start_minute.push(call.start_minute());
-        self.arrived_at_ms.push(arrival.arrived_at_ms);
-        self.position.append_option(arrival.position.as_deref());
+        self.identity.push(identity_hash(call, &mut self.hashed));
+        let before = self.file.len();
+        if arrival.arrived_at_ms.is_some() || !self.arrived_at_ms.is_empty() {
+            self.arrived_at_ms.resize(before, None);
+            self.arrived_at_ms.push(arrival.arrived_at_ms);
+        }
+        if let Some(position) = &mut self.position {
+            position.append_option(arrival.position.as_deref());
+        } else if let Some(first) = &arrival.position {
+            let mut position = StringChunkedBuilder::new(PlSmallStr::from_static(POSITION), 0);
+            (0..before).for_each(|_| position.append_null());
+            position.append_value(first);
+            self.position = Some(position);
+        }
         self.file.push(arrival.file);
         self.record.push(arrival.record);
-        self.content.push(content_hash(call));
+        self.content.push(content_hash(call, &mut self.hashed));
     }
 
     pub(crate) fn into_frame(self) -> PolarsResult<DataFrame> {
@@ -119,38 +167,65 @@ impl DayColumns {
                 FieldColumn::Boolean(booleans) => Column::new(named(field.as_str()), booleans),
             });
         }
-        columns.push(Column::new(named(STARTED_AT_MS), self.started_at_ms));
-        columns.push(Column::new(named(START_MINUTE), self.start_minute));
-        columns.push(Column::new(named(ARRIVED_AT_MS), self.arrived_at_ms));
-        columns.push(self.position.finish().into_column());
-        columns.push(Column::new(named(FILE), self.file));
-        columns.push(Column::new(named(RECORD), self.record));
-        columns.push(Column::new(named(CONTENT), self.content));
+        for (party, lengths) in self.prefix_bytes {
+            columns.push(UInt32Chunked::from_vec(named(prefix_bytes(party)), lengths).into_column());
+        }
+        columns.push(Int64Chunked::from_vec(named(STARTED_AT_MS), self.started_at_ms).into_column());
+        columns.push(if self.arrived_at_ms.is_empty() {
+            Column::full_null(named(ARRIVED_AT_MS), height, &DataType::Int64)
+        } else {
+            Column::new(named(ARRIVED_AT_MS), self.arrived_at_ms)
+        });
+        columns.push(match self.position {
+            Some(position) => position.finish().into_column(),
+            None => Column::full_null(named(POSITION), height, &DataType::String),
+        });
+        let numbers = [(IDENTITY, self.identity), (FILE, self.file), (RECORD, self.record), (CONTENT, self.content)];
+        let numbers = numbers.map(|(name, numbers)| UInt64Chunked::from_vec(named(name), numbers).into_column());
+        columns.extend(numbers);
         DataFrame::new(height, columns)
     }
 }
 
+/// Equal for copies of a call. What is not a copy has the same by chance alone.
+fn identity_hash(call: &CallRecord, bytes: &mut Vec<u8>) -> u64 {
+    bytes.clear();
+    bytes.extend_from_slice(&call.start_minute().to_le_bytes());
+    push_text(bytes, Some(call.caller.as_str()));
+    bytes.extend_from_slice(call.call_id.as_bytes());
+    hash(bytes)
+}
+
 /// Equal for equal records. It is compared within a run only.
-fn content_hash(call: &CallRecord) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let mut text = |text: Option<&str>| {
-        // A length keeps neighbours apart; an absent text differs from an empty one.
-        hasher.write_u64(text.map_or(u64::MAX, |text| text.len() as u64));
-        hasher.write(text.unwrap_or_default().as_bytes());
-    };
-    text(Some(&call.call_id));
-    text(Some(call.caller.as_str()));
-    text(Some(call.callee.as_str()));
-    text(Some(call.outcome.as_str()));
-    text(call.channel.map(cdr::Channel::as_str));
-    for optional in [&call.trunk, &call.cell_id, &call.imei, &call.currency, &call.caller_ip] {
-        text(optional.as_deref());
-    }
+fn content_hash(call: &CallRecord, bytes: &mut Vec<u8>) -> u64 {
+    bytes.clear();
     let numbers = [Some(call.started_at_ms), call.answered_at_ms, Some(call.ended_at_ms), call.cost_micros];
     for number in numbers {
-        hasher.write_u8(u8::from(number.is_some()));
-        hasher.write_i64(number.unwrap_or_default());
+        bytes.push(u8::from(number.is_some()));
+        bytes.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
     }
+    push_text(bytes, Some(&call.call_id));
+    push_text(bytes, Some(call.caller.as_str()));
+    push_text(bytes, Some(call.callee.as_str()));
+    bytes.push(call.outcome as u8);
+    bytes.push(call.channel.map_or(u8::MAX, |channel| channel as u8));
+    for optional in [&call.trunk, &call.cell_id, &call.imei, &call.currency, &call.caller_ip] {
+        push_text(bytes, optional.as_deref());
+    }
+    hash(bytes)
+}
+
+/// A length keeps neighbours apart; an absent text differs from an empty one.
+fn push_text(bytes: &mut Vec<u8>, text: Option<&str>) {
+    // Texts of a call have at most 128 bytes.
+    bytes.push(text.map_or(u8::MAX, |text| text.len() as u8));
+    bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+}
+
+/// In one piece: the hasher is slow with many short ones.
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
     hasher.finish()
 }
 
@@ -162,10 +237,12 @@ mod tests {
     #[test]
     fn the_definitions_name_what_is_kept() {
         let fields = fields_of(&FeatureSet::default_set().unwrap());
-        for wanted in [Field::CallId, Field::TalkMs, Field::CellId, Field::HourLocal, Field::Range(Party::Callee)] {
+        for wanted in [Field::TalkMs, Field::CellId, Field::HourLocal, Field::Number(Party::Callee)] {
             assert!(fields.contains(&wanted), "{wanted:?}");
         }
-        assert!(!fields.contains(&Field::Imei));
+        for unwanted in [Field::CallId, Field::Imei, Field::Range(Party::Callee)] {
+            assert!(!fields.contains(&unwanted), "{unwanted:?}");
+        }
     }
 
     #[test]
@@ -176,7 +253,7 @@ mod tests {
                 r#"{{"call_id":"a","caller":"+12025550101","callee":"+12025550102","started_at":"2026-11-20T00:00:00Z",
                 "ended_at":"2026-11-20T00:00:01Z","outcome":"busy"{extra}}}"#
             );
-            content_hash(&cdr::parse(&plan, json.as_bytes()).unwrap().record)
+            content_hash(&cdr::parse(&plan, json.as_bytes()).unwrap().record, &mut Vec::new())
         };
         let bare = json("");
         assert_eq!(bare, json(r#","trunk":null"#));

@@ -9,35 +9,51 @@ use polars::prelude::{
 };
 
 use crate::compile::{compile, evaluate};
-use crate::day_columns::STARTED_AT_MS;
+use crate::day_columns::{STARTED_AT_MS, prefix_bytes};
 
 /// The state of one phone over one day, with every slot that a level of its party needs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PhoneDay {
     pub(crate) key: String,
-    /// `None` unless E.164, as is `range`.
-    pub(crate) prefix: Option<String>,
-    pub(crate) range: Option<String>,
+    /// Bytes of the key that are its prefix and its range; 0 unless E.164.
+    prefix_bytes: usize,
+    range_bytes: usize,
     pub(crate) state: State,
+}
+
+impl PhoneDay {
+    /// `None` unless E.164.
+    pub(crate) fn prefix(&self) -> Option<&str> {
+        (self.prefix_bytes > 0).then(|| &self.key[..self.prefix_bytes])
+    }
+
+    /// `None` unless E.164.
+    pub(crate) fn range(&self) -> Option<&str> {
+        (self.range_bytes > 0).then(|| &self.key[..self.range_bytes])
+    }
 }
 
 /// The states of all phones of a party, by key. Anonymous numbers have none.
 pub(crate) fn phone_days(frame: &DataFrame, set: &FeatureSet, party: Party, day: i32) -> PolarsResult<Vec<PhoneDay>> {
     let key = Field::Number(party).as_str();
-    let named = col(Field::Kind(party).as_str()).neq(lit(cdr::NumberKind::Anonymous.as_str()));
-    let calls = frame.clone().lazy().filter(named).collect()?;
-    let calls = with_hashes(calls, set.slots(party))?;
+    let prefix = prefix_bytes(party);
+    // All of them have the same text.
+    let named = col(key).neq(lit(cdr::NumberKind::Anonymous.as_str()));
     let slots = || set.slots(party).iter().enumerate();
+    let mut calls = frame.clone().lazy();
+    if slots().any(|(_, slot)| slot.kind == SlotKind::Distinct) {
+        calls = with_hashes(calls.filter(named.clone()).collect()?, set.slots(party))?.lazy();
+    }
     let inputs: Vec<pl::Expr> = slots().filter_map(|(at, slot)| input(at, slot)).collect();
     let mut aggregates: Vec<pl::Expr> = slots().map(|(at, slot)| aggregate(at, slot)).collect();
     aggregates.push(col(STARTED_AT_MS).max());
-    let areas = [Field::Prefix(party).as_str(), Field::Range(party).as_str()];
-    aggregates.extend(areas.map(|area| col(area).first()));
+    // It is the same in all calls of a number.
+    aggregates.push(col(prefix).first());
     let groups = calls
-        .lazy()
         .with_columns(inputs)
         .group_by([col(key)])
         .agg(aggregates)
+        .filter(named)
         .sort([key], SortMultipleOptions::new())
         .collect()?;
 
@@ -45,14 +61,17 @@ pub(crate) fn phone_days(frame: &DataFrame, set: &FeatureSet, party: Party, day:
         .map(|(at, slot)| Ok(contents(groups.column(&output_name(at))?, slot.kind, day)?.into_iter()))
         .collect::<PolarsResult<_>>()?;
     let newest = groups.column(STARTED_AT_MS)?.i64()?;
-    let [prefixes, ranges] = areas.map(|area| groups.column(area).and_then(|column| column.str()));
-    let phones = groups.column(key)?.str()?.iter().zip(newest.iter()).zip(prefixes?.iter().zip(ranges?.iter()));
+    let prefixes = groups.column(prefix)?.u32()?;
+    let range_digits = usize::from(set.settings().range_digits);
+    let phones = groups.column(key)?.str()?.iter().zip(newest.iter()).zip(prefixes.iter());
     Ok(phones
-        .map(|((key, newest), (prefix, range))| PhoneDay {
-            key: key.unwrap_or_default().to_owned(),
-            prefix: prefix.map(str::to_owned),
-            range: range.map(str::to_owned),
-            state: State::from_parts(newest, contents.iter_mut().filter_map(Iterator::next).collect()),
+        .map(|((key, newest), prefix_bytes)| {
+            let key = key.unwrap_or_default().to_owned();
+            let prefix_bytes = prefix_bytes.unwrap_or_default() as usize;
+            // E.164, and only that, has a prefix.
+            let range_bytes = if prefix_bytes > 0 { key.len().saturating_sub(range_digits) } else { 0 };
+            let state = State::from_parts(newest, contents.iter_mut().filter_map(Iterator::next).collect());
+            PhoneDay { key, prefix_bytes, range_bytes, state }
         })
         .collect())
 }
@@ -223,8 +242,8 @@ mod tests {
                 let plan = cdr::NumberPlan::new("US").unwrap();
                 for day in &days {
                     let number = plan.parse(&day.key).unwrap();
-                    prop_assert_eq!(day.prefix.as_deref(), number.prefix());
-                    prop_assert_eq!(day.range.as_deref(), number.range(4));
+                    prop_assert_eq!(day.prefix(), number.prefix());
+                    prop_assert_eq!(day.range(), number.range(4));
                 }
                 let found: Vec<_> = days.into_iter().map(|day| (day.key, day.state)).collect();
                 prop_assert_eq!(found, expected[party as usize].clone().into_iter().collect::<Vec<_>>());

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use features::{FeatureSet, Level, Party, Sketch, State, hash_text};
+use features::{FeatureSet, Level, Party, Sketch, State};
 use polars::prelude::DataFrame;
 use snapshot::{DayMeasures, PackedWriter, UtcDay};
 
@@ -78,9 +79,7 @@ pub(crate) fn write_day(
                 done.tiles.push(write_tile(rows, day, set, (party, level), folder)?);
             }
         }
-        let rows = phones
-            .iter()
-            .map(|phone| (phone.key.as_str(), &phone.state, phone.prefix.as_deref(), phone.range.as_deref()));
+        let rows = phones.iter().map(|phone| (phone.key.as_str(), &phone.state, phone.prefix(), phone.range()));
         done.tiles.push(write_tile(rows, day, set, (party, Level::Phone), folder)?);
     }
     Ok(done)
@@ -90,8 +89,8 @@ fn area_states<'a>(phones: &'a [PhoneDay], set: &FeatureSet, party: Party, level
     let mask = set.mask(party, level);
     let mut areas = BTreeMap::new();
     for phone in phones {
-        let area = if level == Level::Prefix { &phone.prefix } else { &phone.range };
-        if let Some(area) = area.as_deref() {
+        let area = if level == Level::Prefix { phone.prefix() } else { phone.range() };
+        if let Some(area) = area {
             let state = areas.entry(area).or_insert_with(|| State::empty(set.slots(party)));
             state.merge_masked(&phone.state, mask);
         }
@@ -112,15 +111,19 @@ fn write_tile<'a>(
     let about = [("feature_set_version", set.version()), ("date", day_text.as_str())];
     let file = BufWriter::new(File::create(&path).map_err(local)?);
     let mut writer = PackedWriter::tile(file, &path.display().to_string(), &about)?;
-    let (mut bytes, mut hashes) = (Vec::new(), Vec::new());
+    let (mut bytes, mut keys, mut count) = (Vec::new(), Sketch::default(), 0);
     for (key, state, prefix, range) in rows {
         bytes.clear();
         state.encode(&mut bytes);
         writer.push(key, &bytes, prefix, range)?;
-        hashes.push(hash_text(key));
+        // Not the hash of states, which is stored and slow: this one estimates how many keys there are, and no more.
+        let mut hasher = DefaultHasher::new();
+        hasher.write(key.as_bytes());
+        keys.insert(hasher.finish());
+        count += 1;
     }
     let mut file = writer.finish()?;
     file.flush().map_err(local)?;
     let bytes = file.get_ref().metadata().map_err(local)?.len();
-    Ok(Tile { day, party, level, path, rows: hashes.len() as u64, bytes, keys: Sketch::of_hashes(hashes) })
+    Ok(Tile { day, party, level, path, rows: count, bytes, keys })
 }

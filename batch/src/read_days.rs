@@ -10,12 +10,14 @@ use features::{FeatureSet, Row};
 use snapshot::{LedgerObject, UtcDay};
 
 use crate::BatchError;
-use crate::day_columns::{Arrival, fields_of};
+use crate::day_columns::{Arrival, call_bytes, fields_of};
 use crate::input::InputFile;
 use crate::spill::{DayPart, DaySorter};
 
-/// Calls kept in memory by all threads together, some 300 bytes each.
+/// Calls kept in memory by all threads together, of [`CALL_BYTES`] each; more where the definitions need less of them.
 pub(crate) const CALLS_IN_MEMORY: usize = 1_000_000;
+/// What a call takes in memory with the fields of many features.
+const CALL_BYTES: usize = 300;
 /// Records of one file between two looks at how far it is.
 const RECORDS_A_STEP: u64 = 65_536;
 
@@ -53,7 +55,8 @@ impl Reading<'_> {
         };
         let work = |thread: usize| -> Result<ReadDays, (usize, BatchError)> {
             let mut found = ReadDays::default();
-            let mut sorter = DaySorter::new(&fields, self.folder, thread, self.calls_in_memory / threads);
+            let calls_in_memory = self.calls_in_memory * CALL_BYTES / call_bytes(&fields).min(CALL_BYTES);
+            let mut sorter = DaySorter::new(&fields, self.folder, thread, calls_in_memory / threads);
             while !failed.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(file) = files.get(number) else { break };
@@ -101,6 +104,7 @@ impl Reading<'_> {
             Err(FileError::Empty { .. }) => return Ok(object),
             Err(error) => return Err(unreadable(error)),
         };
+        let mut run = Run { day: UtcDay::new(0), is_wanted: false, calls: 0 };
         for (record, call) in (0..).zip(calls) {
             object.records += 1;
             if object.records.is_multiple_of(RECORDS_A_STEP) {
@@ -115,16 +119,36 @@ impl Reading<'_> {
                 Err(ReadError::File(error)) => return Err(unreadable(error)),
             };
             let day = UtcDay::of_ms(call.call.started_at_ms);
-            *object.days.entry(day).or_default() += 1;
-            if !self.wanted.contains(&day) {
+            if run.day != day {
+                run.count(&mut object);
+                run = Run { day, is_wanted: self.wanted.contains(&day), calls: 0 };
+            }
+            run.calls += 1;
+            if !run.is_wanted {
                 continue;
             }
             let (arrived_at_ms, position) = (call.arrived_at_ms, call.position);
             let arrival = Arrival { arrived_at_ms, position, file: file.number, record };
             sorter.push(&Row::new(&call.call, self.set.settings()), &arrival)?;
         }
+        run.count(&mut object);
         step(0, object.records % RECORDS_A_STEP);
         Ok(object)
+    }
+}
+
+/// Calls of one day that follow each other: most files have many.
+struct Run {
+    day: UtcDay,
+    is_wanted: bool,
+    calls: u64,
+}
+
+impl Run {
+    fn count(&self, object: &mut LedgerObject) {
+        if self.calls > 0 {
+            *object.days.entry(self.day).or_default() += self.calls;
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct DaySorter<'a> {
     thread: usize,
     rows_max: usize,
     rows: usize,
+    /// The day of the last call, which the next one mostly is of, too; in `open` once another day comes.
+    current: Option<(UtcDay, DayColumns)>,
     open: BTreeMap<UtcDay, DayColumns>,
     parts: BTreeMap<UtcDay, Vec<DayPart>>,
     written: usize,
@@ -36,18 +38,26 @@ pub(crate) enum DayPart {
 impl<'a> DaySorter<'a> {
     /// `rows_max` calls are kept in memory before they are written to `folder`.
     pub(crate) fn new(fields: &'a [Field], folder: &'a Path, thread: usize, rows_max: usize) -> Self {
-        Self { fields, folder, thread, rows_max, rows: 0, open: BTreeMap::new(), parts: BTreeMap::new(), written: 0 }
+        let (open, parts) = (BTreeMap::new(), BTreeMap::new());
+        Self { fields, folder, thread, rows_max, rows: 0, current: None, open, parts, written: 0 }
     }
 
     pub(crate) fn push(&mut self, row: &Row<'_>, arrival: &Arrival) -> Result<(), BatchError> {
         let day = UtcDay::of_ms(row.call().started_at_ms);
-        self.open.entry(day).or_insert_with(|| DayColumns::new(self.fields)).push(row, arrival);
+        if self.current.as_ref().is_none_or(|(current, _)| *current != day) {
+            self.open.extend(self.current.take());
+            self.current = Some((day, self.open.remove(&day).unwrap_or_else(|| DayColumns::new(self.fields))));
+        }
+        if let Some((_, columns)) = &mut self.current {
+            columns.push(row, arrival);
+        }
         self.rows += 1;
         if self.rows >= self.rows_max { self.spill() } else { Ok(()) }
     }
 
     /// The parts of each day.
     pub(crate) fn finish(mut self) -> Result<BTreeMap<UtcDay, Vec<DayPart>>, BatchError> {
+        self.open.extend(self.current.take());
         for (day, columns) in std::mem::take(&mut self.open) {
             self.parts.entry(day).or_default().push(DayPart::Frame(columns.into_frame()?));
         }
@@ -55,6 +65,7 @@ impl<'a> DaySorter<'a> {
     }
 
     fn spill(&mut self) -> Result<(), BatchError> {
+        self.open.extend(self.current.take());
         for (day, columns) in std::mem::take(&mut self.open) {
             let path = self.folder.join(format!("{day}-{}-{}.parquet", self.thread, self.written));
             self.written += 1;
