@@ -144,30 +144,31 @@ impl Group {
             cost_micros,
             currency,
             caller_ip,
-        ] = self.columns.each_mut().map(|values| values.as_mut().and_then(|values| values.take(row)));
+        ] = self.columns.each_mut().map(|values| values.as_mut().and_then(|values| values.step(row)));
         let raw = RawRecord {
-            call_id: text("call_id", call_id.as_ref())?,
-            caller: text("caller", caller.as_ref())?,
-            callee: text("callee", callee.as_ref())?,
-            started_at_ms: whole(started_at.as_ref()),
-            answered_at_ms: whole(answered_at.as_ref()),
-            ended_at_ms: whole(ended_at.as_ref()),
-            outcome: text("outcome", outcome.as_ref())?,
-            channel: text("channel", channel.as_ref())?,
-            trunk: text("trunk", trunk.as_ref())?,
-            cell_id: text("cell_id", cell_id.as_ref())?,
-            imei: text("imei", imei.as_ref())?,
-            cost_micros: whole(cost_micros.as_ref()),
-            currency: text("currency", currency.as_ref())?,
-            caller_ip: text("caller_ip", caller_ip.as_ref())?,
+            call_id: text("call_id", call_id)?,
+            caller: text("caller", caller)?,
+            callee: text("callee", callee)?,
+            started_at_ms: whole(started_at),
+            answered_at_ms: whole(answered_at),
+            ended_at_ms: whole(ended_at),
+            outcome: text("outcome", outcome)?,
+            channel: text("channel", channel)?,
+            trunk: text("trunk", trunk)?,
+            cell_id: text("cell_id", cell_id)?,
+            imei: text("imei", imei)?,
+            cost_micros: whole(cost_micros),
+            currency: text("currency", currency)?,
+            caller_ip: text("caller_ip", caller_ip)?,
         };
         raw.validate(plan)
     }
 }
 
-/// A value of a row.
-enum Value {
-    Text(ByteArray),
+/// A value of a row, where it lies in the batch.
+#[derive(Clone, Copy)]
+enum Value<'v> {
+    Text(&'v ByteArray),
     Whole(i64),
 }
 
@@ -193,10 +194,12 @@ impl Values {
         }
     }
 
-    fn take(&mut self, row: usize) -> Option<Value> {
+    fn step(&mut self, row: usize) -> Option<Value<'_>> {
         match self {
-            Self::Text(batch) => batch.take(row).map(Value::Text),
-            Self::Whole(batch, per_milli) => batch.take(row).map(|value| Value::Whole(value.div_euclid(*per_milli))),
+            Self::Text(batch) => batch.step(row).map(Value::Text),
+            // A division by a number that is not known takes longer than all else here.
+            Self::Whole(batch, 1) => batch.step(row).map(|value| Value::Whole(*value)),
+            Self::Whole(batch, per_milli) => batch.step(row).map(|value| Value::Whole(value.div_euclid(*per_milli))),
         }
     }
 }
@@ -228,11 +231,12 @@ impl<T: DataType> Batch<T> {
         }
     }
 
-    fn take(&mut self, row: usize) -> Option<T::T> {
+    /// The value of the row, which is the one behind that of the last call.
+    fn step(&mut self, row: usize) -> Option<&T::T> {
         if self.nullable && self.present.get(row) != Some(&1) {
             return None;
         }
-        let value = self.values.get(self.next_value).cloned();
+        let value = self.values.get(self.next_value);
         self.next_value += 1;
         value
     }
@@ -268,7 +272,7 @@ fn damaged(path: &Path, error: &ParquetError) -> FileError {
     FileError::Damaged { path: path.to_owned(), problem: error.to_string() }
 }
 
-fn text<'v>(field: &'static str, value: Option<&'v Value>) -> Result<Option<Cow<'v, str>>, RecordError> {
+fn text<'v>(field: &'static str, value: Option<Value<'v>>) -> Result<Option<Cow<'v, str>>, RecordError> {
     let Some(Value::Text(bytes)) = value else {
         return Ok(None);
     };
@@ -278,9 +282,9 @@ fn text<'v>(field: &'static str, value: Option<&'v Value>) -> Result<Option<Cow<
     Ok(Some(Cow::Borrowed(text)))
 }
 
-fn whole(value: Option<&Value>) -> Option<i64> {
+fn whole(value: Option<Value<'_>>) -> Option<i64> {
     match value {
-        Some(Value::Whole(value)) => Some(*value),
+        Some(Value::Whole(value)) => Some(value),
         _ => None,
     }
 }
