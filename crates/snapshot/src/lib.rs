@@ -14,6 +14,7 @@ mod ledger;
 mod manifest;
 mod online;
 mod packed;
+mod packed_reader;
 mod prune;
 mod publication;
 mod quality;
@@ -36,7 +37,8 @@ pub use manifest::{
     QualityFile, RunRef, TileFile,
 };
 pub use online::{LocalPart, OnlineWriter};
-pub use packed::{PackedReader, PackedRow, PackedWriter, StoredRow, TILE_GROUP_BYTES};
+pub use packed::{PackedWriter, TILE_GROUP_BYTES};
+pub use packed_reader::{PackedReader, PackedRow, StoredRow};
 pub use prune::{Pruning, Retention, RunFiles};
 pub use publication::Publication;
 pub use quality::{DayMeasures, Finding, NotJudged, PrefixMix, Quality, Severity, Verdict};

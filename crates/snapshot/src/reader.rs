@@ -11,7 +11,7 @@ use lru::LruCache;
 use objects::{Objects, Version};
 
 use crate::feature_column::read_column;
-use crate::packed::read_rows;
+use crate::packed_reader::read_rows;
 use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail, open_bytes_column, text};
 use crate::{CURRENT, Face, FaceFile, Manifest, OnlineRow, SnapshotError, online_file_of};
 

@@ -1,0 +1,181 @@
+//! Reads files of keys and packed states that lie on this machine.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::data_type::ByteArray;
+use parquet::errors::ParquetError;
+
+use crate::SnapshotError;
+use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail, absent, open_bytes_column, read_all, text, texts};
+
+/// A row of a packed file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedRow {
+    /// The key.
+    pub key: String,
+    /// Its states.
+    pub states: Vec<u8>,
+    /// The prefix of the number, in day tiles of E.164 numbers.
+    pub prefix: Option<String>,
+    /// The range of the number, in day tiles of E.164 numbers.
+    pub range: Option<String>,
+}
+
+/// A row without prefix and range. It lies in the memory of its row group: nothing is copied.
+#[derive(Clone, Debug)]
+pub struct StoredRow {
+    key: ByteArray,
+    states: ByteArray,
+}
+
+impl StoredRow {
+    /// The key.
+    pub fn key(&self) -> &str {
+        // Checked when the row group was read.
+        self.key.as_utf8().unwrap_or_default()
+    }
+
+    /// The key's bytes, for comparisons.
+    pub fn key_bytes(&self) -> &[u8] {
+        self.key.data()
+    }
+
+    /// Its states.
+    pub fn states(&self) -> &[u8] {
+        self.states.data()
+    }
+}
+
+/// Reads a packed file on this machine from front to back, one row group in memory at a time.
+#[derive(Debug)]
+pub struct PackedReader {
+    file: File,
+    path: PathBuf,
+    footer: Footer,
+    next_group: usize,
+    rows: std::vec::IntoIter<PackedRow>,
+    stored: std::vec::IntoIter<StoredRow>,
+}
+
+impl PackedReader {
+    /// Opens a file and reads its footer.
+    pub fn open(path: &Path) -> Result<Self, SnapshotError> {
+        let local = |source| SnapshotError::LocalFile { path: path.display().to_string(), source };
+        let corrupt = |detail: String| SnapshotError::corrupt(&path.display().to_string(), detail);
+        let file = File::open(path).map_err(local)?;
+        let size = file.metadata().map_err(local)?.len();
+        let mut wanted = TAIL_BYTES.min(size);
+        let footer = loop {
+            let tail = read_at(&file, size.saturating_sub(wanted), wanted).map_err(local)?;
+            match Footer::in_tail(&tail, size).map_err(corrupt)? {
+                Tail::Whole(footer) => break footer,
+                Tail::Wants(more) => wanted = more.min(size),
+            }
+        };
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            footer,
+            next_group: 0,
+            rows: Vec::new().into_iter(),
+            stored: Vec::new().into_iter(),
+        })
+    }
+
+    /// The next row, or `None` after the last one.
+    pub fn next_row(&mut self) -> Result<Option<PackedRow>, SnapshotError> {
+        loop {
+            if let Some(row) = self.rows.next() {
+                return Ok(Some(row));
+            }
+            let all = |reader: &Self| 0..reader.footer.group(reader.next_group).num_columns();
+            let Some(rows) = self.read_group(all, read_rows)? else { return Ok(None) };
+            self.rows = rows.into_iter();
+        }
+    }
+
+    /// The next row without prefix and range, which are not even read. Row groups that [`Self::next_row`] has begun
+    /// are not gone on with: one or the other.
+    pub fn next_stored(&mut self) -> Result<Option<StoredRow>, SnapshotError> {
+        loop {
+            if let Some(row) = self.stored.next() {
+                return Ok(Some(row));
+            }
+            let Some(rows) = self.read_group(|_| 0..2, read_stored)? else { return Ok(None) };
+            self.stored = rows.into_iter();
+        }
+    }
+
+    /// Some columns of the next row group; `None` after the last one.
+    fn read_group<T>(
+        &mut self,
+        columns: impl FnOnce(&Self) -> Range<usize>,
+        read: impl FnOnce(&Footer, usize, &Arc<Fetched>) -> Result<T, ParquetError>,
+    ) -> Result<Option<T>, SnapshotError> {
+        if self.next_group == self.footer.groups() {
+            return Ok(None);
+        }
+        let name = || self.path.display().to_string();
+        let range = self.footer.columns_range(self.next_group, columns(self));
+        let bytes = read_at(&self.file, range.start, range.end - range.start)
+            .map_err(|source| SnapshotError::LocalFile { path: name(), source })?;
+        let fetched = Arc::new(Fetched { start: range.start, bytes });
+        let rows =
+            read(&self.footer, self.next_group, &fetched).map_err(|error| SnapshotError::corrupt(&name(), error))?;
+        self.next_group += 1;
+        Ok(Some(rows))
+    }
+}
+
+/// All rows of a row group that was fetched.
+pub(crate) fn read_rows(
+    footer: &Footer,
+    group: usize,
+    fetched: &Arc<Fetched>,
+) -> Result<Vec<PackedRow>, ParquetError> {
+    let group = footer.group(group);
+    let column = |column: usize| read_all(open_bytes_column(fetched, group, column)?, group, column);
+    let keys = texts(column(0)?)?;
+    let states = column(1)?;
+    let has_areas = group.num_columns() >= 4;
+    let [mut prefixes, mut ranges] = if has_areas {
+        [column(2)?.into_iter(), column(3)?.into_iter()]
+    } else {
+        [Vec::new().into_iter(), Vec::new().into_iter()]
+    };
+    keys.into_iter()
+        .zip(states)
+        .map(|(key, states)| {
+            let area = |value: Option<Option<ByteArray>>| value.flatten().as_ref().map(text).transpose();
+            Ok(PackedRow {
+                key,
+                states: states.ok_or_else(absent)?.data().to_vec(),
+                prefix: area(prefixes.next())?,
+                range: area(ranges.next())?,
+            })
+        })
+        .collect()
+}
+
+/// Keys and states of a row group that was fetched.
+fn read_stored(footer: &Footer, group: usize, fetched: &Arc<Fetched>) -> Result<Vec<StoredRow>, ParquetError> {
+    let group = footer.group(group);
+    let column = |column: usize| read_all(open_bytes_column(fetched, group, column)?, group, column);
+    let row = |(key, states): (Option<ByteArray>, Option<ByteArray>)| {
+        let (key, states) = key.zip(states).ok_or_else(absent)?;
+        key.as_utf8()?;
+        Ok(StoredRow { key, states })
+    };
+    column(0)?.into_iter().zip(column(1)?).map(row).collect()
+}
+
+fn read_at(file: &File, start: u64, length: u64) -> std::io::Result<Bytes> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+    file.read_exact_at(&mut bytes, start)?;
+    Ok(bytes.into())
+}
