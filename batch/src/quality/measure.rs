@@ -6,7 +6,7 @@ use features::{Field, HOUR_MS, Party};
 use polars::prelude::{DataFrame, PolarsResult};
 use snapshot::{DayMeasures, Ledger, PrefixMix, UtcDay};
 
-use crate::day_columns::ARRIVED_AT_MS;
+use crate::day_columns::{ARRIVED_AT_MS, prefix_bytes};
 use crate::deduplicate::Deduplicated;
 use crate::quality::mix::mix_of;
 
@@ -58,12 +58,17 @@ pub(crate) fn measure(calls: &Deduplicated, arrivals: BTreeMap<u32, u64>) -> Pol
     })
 }
 
+/// Nothing of a party whose numbers no definition asks for.
 fn prefixes(calls: &DataFrame, party: Party) -> PolarsResult<PrefixMix> {
     let (mut by_prefix, mut none) = (BTreeMap::new(), 0);
-    for prefix in calls.column(Field::Prefix(party).as_str())?.str()?.iter() {
-        match prefix {
-            Some(prefix) => *by_prefix.entry(prefix).or_default() += 1,
-            None => none += 1,
+    if let (Ok(numbers), Ok(lengths)) =
+        (calls.column(Field::Number(party).as_str()), calls.column(prefix_bytes(party)))
+    {
+        for (number, bytes) in numbers.str()?.iter().zip(lengths.u32()?.iter()) {
+            match number.unwrap_or_default().get(..bytes.unwrap_or_default() as usize) {
+                Some("") | None => none += 1,
+                Some(prefix) => *by_prefix.entry(prefix).or_default() += 1,
+            }
         }
     }
     Ok(mix_of(by_prefix, none, PREFIXES_KEPT))
