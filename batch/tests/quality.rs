@@ -217,7 +217,7 @@ async fn a_run_with_little_history_is_not_judged() {
 }
 
 #[tokio::test]
-async fn records_that_cannot_be_read_and_prefixes_that_are_others_stop_the_run() {
+async fn records_that_cannot_be_read_stop_the_run_and_prefixes_that_are_others_are_told() {
     let world = World::new(1);
     world.run("r1", 1, HardFindings::Stop).await.unwrap();
     let good = calls_of(0);
@@ -234,9 +234,11 @@ async fn records_that_cannot_be_read_and_prefixes_that_are_others_stop_the_run()
         call.callee = plan.parse("+33123456789").unwrap();
     }
     world.write(0, &others);
-    let (_, findings) = stopped(world.run("r3", 0, HardFindings::Stop).await);
-    assert_eq!(rules(&findings), [("prefixes_other", as_of())]);
-    assert_eq!(findings[0].about, "callees");
+    // A campaign of fraud does that too: it is told.
+    let quality = world.run("r3", 0, HardFindings::Stop).await.unwrap().quality.unwrap();
+    assert_eq!(quality.verdict, Verdict::Warned);
+    assert_eq!(rules(&quality.findings), [("prefixes_other", as_of())]);
+    assert_eq!(quality.findings[0].about, "callees");
 }
 
 /// Writes a day as the archive has it: an object an hour, each call as it arrived.

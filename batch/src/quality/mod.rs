@@ -119,7 +119,8 @@ impl Before {
                 accepted.retain(is_other);
                 accepted.push(finding.clone());
             } else {
-                is_stopped = true;
+                // A first snapshot has none before it that would be better.
+                is_stopped |= self.as_of.is_some();
             }
         }
         let is_accepted = said.findings.iter().any(|finding| finding.accepted_by.as_ref() == Some(run));

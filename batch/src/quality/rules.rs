@@ -45,10 +45,10 @@ impl Rule {
     /// Whether breaking it stops a run: only what spoils features does, and what can hardly be chance.
     pub(crate) const fn severity(self) -> Severity {
         match self {
-            Self::VolumeLow | Self::DayShrank | Self::InvalidHigh | Self::FieldVanished | Self::PrefixesOther => {
-                Severity::Hard
-            }
-            Self::VolumeHigh
+            Self::VolumeLow | Self::DayShrank | Self::InvalidHigh | Self::FieldVanished => Severity::Hard,
+            // A campaign of fraud moves prefixes, and is when features are wanted most.
+            Self::PrefixesOther
+            | Self::VolumeHigh
             | Self::DuplicatesHigh
             | Self::InvalidReason
             | Self::NullsHigh
@@ -77,7 +77,7 @@ impl Rule {
                 "look whether files of those hours are missing; what comes late is taken in by the next run"
             }
             Self::PrefixesOther | Self::PrefixesMoved => {
-                "look whether numbers are written as before (their default_region too), and whether customers were added or lost"
+                "look whether numbers are written as before (their default_region too), whether customers were added or lost, and for a campaign of fraud"
             }
         }
     }
