@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ::features::Window;
-use proto::v1::{FeatureValue, GetFeaturesResponse, Level, MissingReason, Party, Source, Value};
+use proto::v1::{DayGapReason, FeatureValue, GetFeaturesResponse, Level, MissingReason, Party, Source, Value};
 
 /// The whole text.
 pub(crate) fn render(response: &GetFeaturesResponse) -> String {
@@ -58,6 +58,19 @@ fn head(response: &GetFeaturesResponse) -> String {
     let days_end = response.values.iter().filter(of_batch).filter_map(ends).min().filter(|end| Some(*end) < as_of);
     if let Some(end) = days_end {
         line("days end", &format!("{}, with the snapshot", cdr::format_time(end)));
+    }
+    for gap in &response.day_gaps {
+        let days = if gap.first_date == gap.last_date {
+            gap.first_date.clone()
+        } else {
+            format!("{} to {}", gap.first_date, gap.last_date)
+        };
+        let lacks = match gap.reason.as_known() {
+            Some(DayGapReason::DAY_GAP_REASON_NO_CALLS) => "no calls were made, or none came",
+            Some(DayGapReason::DAY_GAP_REASON_NO_INPUT) => "no input: the calls begin later or end before",
+            _ => "calls left out",
+        };
+        line("incomplete", &format!("{days}: {lacks}"));
     }
     for reason in &response.degraded_reasons {
         line("degraded", reason);
@@ -155,7 +168,7 @@ fn short(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proto::v1::Entity;
+    use proto::v1::{DayGap, Entity};
 
     use super::*;
 
@@ -191,6 +204,12 @@ mod tests {
             ],
             degraded: true,
             degraded_reasons: vec!["no snapshot has been published".to_owned()],
+            day_gaps: vec![DayGap {
+                first_date: "2026-08-24".to_owned(),
+                last_date: "2026-08-26".to_owned(),
+                reason: DayGapReason::DAY_GAP_REASON_NO_INPUT.into(),
+                ..Default::default()
+            }],
             ..Default::default()
         };
         let expected = "\
@@ -199,6 +218,7 @@ as of          2026-11-21T07:06:05.004Z
 feature set    v7
 batch has      not said up to when it is complete
 days end       2026-11-21T00:00:00.000Z, with the snapshot
+incomplete     2026-08-24 to 2026-08-26: no input: the calls begin later or end before
 degraded       no snapshot has been published
 
 as caller                5m    24h   90d

@@ -33,8 +33,8 @@ pub use layout::{
 };
 pub use ledger::{Ledger, LedgerObject, Source};
 pub use manifest::{
-    Calls, DayTiles, FORMAT, FaceFile, LedgerFile, LeftOut, LevelRows, Manifest, MissingDay, MissingReason,
-    QualityFile, RunRef, TileFile,
+    Calls, DayGap, DayTiles, FORMAT, FaceFile, GapReason, LedgerFile, LeftOut, LevelRows, Manifest, MissingDay,
+    MissingReason, QualityFile, RunRef, TileFile,
 };
 pub use online::{LocalPart, OnlineWriter};
 pub use packed::{PackedWriter, TILE_GROUP_BYTES};

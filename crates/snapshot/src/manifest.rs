@@ -157,6 +157,26 @@ pub struct LeftOut {
     pub records: u64,
 }
 
+/// A day of the longest window that a snapshot knows less of than all, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DayGap {
+    /// The day.
+    pub day: UtcDay,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why a snapshot knows less than all of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GapReason {
+    /// Records of it are not in its tile: see [`LeftOut`].
+    LeftOut,
+    /// See [`MissingReason::NoCalls`].
+    NoCalls,
+    /// See [`MissingReason::NoInput`].
+    NoInput,
+}
+
 /// What became of records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
@@ -223,6 +243,23 @@ impl Manifest {
     /// The files of one party, level and face, by part number.
     pub fn files_of(&self, party: Party, level: Level, face: Face) -> impl Iterator<Item = &FaceFile> {
         self.files.iter().filter(move |file| (file.party, file.level, file.face) == (party, level, face))
+    }
+
+    /// The days of the longest window that it knows less of than all, in their order, each once.
+    pub fn day_gaps(&self) -> Vec<DayGap> {
+        let missing = self.missing_days.iter().map(|missing| {
+            let reason = match missing.reason {
+                MissingReason::NoCalls => GapReason::NoCalls,
+                MissingReason::NoInput => GapReason::NoInput,
+            };
+            DayGap { day: missing.date, reason }
+        });
+        let left_out = self.left_out.iter().map(|left| DayGap { day: left.date, reason: GapReason::LeftOut });
+        let mut gaps: Vec<DayGap> = missing.chain(left_out).collect();
+        gaps.sort_unstable();
+        // That records were left out says more than that no others are there.
+        gaps.dedup_by_key(|gap| gap.day);
+        gaps
     }
 
     /// Keys of every object that it needs: its files, its day tiles, its ledger, its quality object, its own copy below its

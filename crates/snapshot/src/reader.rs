@@ -13,7 +13,7 @@ use objects::{Objects, Version};
 use crate::feature_column::read_column;
 use crate::packed_reader::read_rows;
 use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail, open_bytes_column, text};
-use crate::{CURRENT, Face, FaceFile, Manifest, OnlineRow, SnapshotError, online_file_of};
+use crate::{CURRENT, DayGap, Face, FaceFile, Manifest, OnlineRow, SnapshotError, online_file_of};
 
 /// Memory for footers of one snapshot: those of some 5 million rows.
 const FOOTER_CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -36,6 +36,7 @@ pub struct Snapshot {
     objects: Objects,
     set: Arc<FeatureSet>,
     manifest: Manifest,
+    gaps: Vec<DayGap>,
     version: Version,
     footers: Mutex<Footers>,
 }
@@ -83,6 +84,11 @@ impl Snapshot {
     /// What it consists of.
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// [`Manifest::day_gaps`].
+    pub fn gaps(&self) -> &[DayGap] {
+        &self.gaps
     }
 
     /// The states of an entity; `None` where it had no call in the longest window, or where no batch feature is
@@ -170,7 +176,8 @@ impl Snapshot {
                 expected: set.version().to_owned(),
             });
         }
-        Ok(Self { objects, set, manifest, version, footers: Mutex::new(Footers::new()) })
+        let gaps = manifest.day_gaps();
+        Ok(Self { objects, set, manifest, gaps, version, footers: Mutex::new(Footers::new()) })
     }
 
     /// Every row group of a face.

@@ -27,6 +27,15 @@ pub enum Degradation {
         /// The version that the service answers with.
         service: String,
     },
+    /// Records of days of the windows are not in the snapshot, and its input does not have them any more.
+    RecordsLeftOut {
+        /// How many days.
+        days: usize,
+        /// The first, as days since 1970 UTC.
+        first: i32,
+        /// The last.
+        last: i32,
+    },
     /// The snapshot is not what the moment needs.
     SnapshotStale {
         /// Its day, as days since 1970 UTC.
@@ -62,6 +71,19 @@ impl fmt::Display for Degradation {
                 f,
                 "the snapshot was computed with feature set {snapshot}, this service answers with {service}: windows \
                  of more than a day are missing until the batch job has run with the same definitions"
+            ),
+            Self::RecordsLeftOut { days: 1, first, .. } => write!(
+                f,
+                "the snapshot lacks records of {} that came when others of that day had expired: windows with this day \
+                 in them lack these calls",
+                Date(*first)
+            ),
+            Self::RecordsLeftOut { days, first, last } => write!(
+                f,
+                "the snapshot lacks records of {days} days from {} to {} that came when others of these days had \
+                 expired: windows with such a day in them lack these calls",
+                Date(*first),
+                Date(*last)
             ),
             Self::SnapshotStale { day, stale } => {
                 let date = Date(*day);

@@ -1,9 +1,11 @@
 //! Reading: plans every window, reads tiles and the snapshot row side by side, merges, and makes values last.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use features::{Answer, Denominator, Entity, Feature, Level, Party, State, Value, Window};
+use snapshot::{DayGap, GapReason};
 use tiles::{Interval, WindowState};
 
 use crate::catalog::{Asked, Catalog};
@@ -51,6 +53,8 @@ pub struct Served {
     pub newest_event_ms: Option<i64>,
     /// Whether calls are in it that were not checked for duplicates.
     pub duplicates_unchecked: bool,
+    /// Days of the window of which the snapshot knows less than all.
+    pub gap_days: u32,
 }
 
 /// The answer for one key.
@@ -62,6 +66,8 @@ pub struct Reply {
     pub degraded: BTreeSet<Degradation>,
     /// The snapshot that was read counts every call that arrived before this.
     pub complete_before_ms: Option<i64>,
+    /// Days of the windows of which the snapshot knows less than all.
+    pub gaps: BTreeSet<DayGap>,
 }
 
 /// The snapshot that one request is answered from.
@@ -130,7 +136,10 @@ impl Lookup {
             reply.values.push(evidence.windows[&asked.window].serve(*asked, feature));
         }
         reply.complete_before_ms = parties.iter().find_map(|evidence| evidence.complete_before_ms);
-        reply.degraded = parties.into_iter().flat_map(|evidence| evidence.degraded).collect();
+        for evidence in parties {
+            reply.degraded.extend(evidence.degraded);
+            reply.gaps.extend(evidence.gaps);
+        }
         let known = reply.values.iter().any(|served| served.source.is_some());
         if !known && reply.values.iter().any(|served| served.value == Err(Missing::Unavailable)) {
             return Err(AnswerError::Unavailable("the store that holds the features did not answer"));
@@ -139,13 +148,13 @@ impl Lookup {
     }
 
     /// What is known of an entity over each window.
-    async fn evidence(
+    async fn evidence<'a>(
         &self,
         entity: Entity,
         windows: BTreeSet<Window>,
         as_of: AsOf,
-        pinned: &Pinned,
-    ) -> PartyEvidence {
+        pinned: &'a Pinned,
+    ) -> PartyEvidence<'a> {
         let streamed = self.catalog.set().is_streamed(entity.party, entity.level);
         let day = pinned.0.as_ref().ok().map(|snapshot| snapshot.day());
         let plans: Vec<(Window, Plan)> = windows
@@ -164,13 +173,18 @@ impl Lookup {
         let tiles_from_ms = tiles.keys().map(|interval| interval.from_ms).min().filter(|_| streamed);
         let read = Reading { empty: State::empty(self.catalog.set().slots(entity.party)), tiles, row, pinned };
         let mut degraded = uncovered(&since, tiles_from_ms);
-        let windows =
+        let windows: BTreeMap<Window, Evidence> =
             plans.into_iter().map(|(window, plan)| (window, read.resolve(window, plan, &mut degraded))).collect();
+        let gaps: BTreeSet<DayGap> = windows.values().flat_map(Evidence::gaps).copied().collect();
+        let left_out = || gaps.iter().filter(|gap| gap.reason == GapReason::LeftOut).map(|gap| gap.day.days());
+        if let Some((first, last)) = left_out().next().zip(left_out().next_back()) {
+            degraded.insert(Degradation::RecordsLeftOut { days: left_out().count(), first, last });
+        }
         let complete_before_ms = match (&read.row, day) {
             (Some(Ok(_)), Some(day)) => day.complete_before_ms,
             _ => None,
         };
-        PartyEvidence { windows, degraded, complete_before_ms }
+        PartyEvidence { windows, degraded, complete_before_ms, gaps }
     }
 
     /// The states of all tile intervals of the plans, in one read; an error leaves none.
@@ -224,23 +238,41 @@ async fn read_row(entity: &Entity, plans: &[(Window, Plan)], pinned: &Pinned) ->
 }
 
 /// What is known of one party of a key.
-struct PartyEvidence {
-    windows: BTreeMap<Window, Evidence>,
+struct PartyEvidence<'a> {
+    windows: BTreeMap<Window, Evidence<'a>>,
     degraded: BTreeSet<Degradation>,
     complete_before_ms: Option<i64>,
+    gaps: BTreeSet<DayGap>,
 }
 
 /// What is known of an entity over one window.
-enum Evidence {
-    Known { read: WindowState, denominator: Denominator, window: Interval, source: Source },
-    Missing { missing: Missing, window: Interval },
+enum Evidence<'a> {
+    /// `gaps` are those of the days that come from the snapshot.
+    Known {
+        read: WindowState,
+        denominator: Denominator,
+        window: Interval,
+        source: Source,
+        gaps: &'a [DayGap],
+    },
+    Missing {
+        missing: Missing,
+        window: Interval,
+    },
 }
 
-impl Evidence {
+impl<'a> Evidence<'a> {
+    const fn gaps(&self) -> &'a [DayGap] {
+        match self {
+            Self::Known { gaps, .. } => gaps,
+            Self::Missing { .. } => &[],
+        }
+    }
+
     /// The value of a feature, made from the state at the very end.
     fn serve(&self, asked: Asked, feature: &Feature) -> Served {
         match self {
-            Self::Known { read, denominator, window, source } => {
+            Self::Known { read, denominator, window, source, gaps } => {
                 let answer = feature.formula.answer(&read.state, *denominator, feature.decimals);
                 Served {
                     asked,
@@ -249,6 +281,7 @@ impl Evidence {
                     source: Some(*source),
                     newest_event_ms: read.state.newest_event_ms(),
                     duplicates_unchecked: read.duplicates_unchecked,
+                    gap_days: gaps.len() as u32,
                 }
             }
             Self::Missing { missing, window } => Served {
@@ -258,6 +291,7 @@ impl Evidence {
                 source: None,
                 newest_event_ms: None,
                 duplicates_unchecked: false,
+                gap_days: 0,
             },
         }
     }
@@ -271,20 +305,20 @@ struct Reading<'a> {
     pinned: &'a Pinned,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
     /// Carries out a plan with what was read, and notes what is worse than it ought to be.
-    fn resolve(&self, window: Window, plan: Plan, degraded: &mut BTreeSet<Degradation>) -> Evidence {
-        let known = |read, covered: Interval, source| {
+    fn resolve(&self, window: Window, plan: Plan, degraded: &mut BTreeSet<Degradation>) -> Evidence<'a> {
+        let known = |read, covered: Interval, source, gaps: &'a [DayGap]| {
             let denominator = match window {
                 Window::Stream(_) => Denominator::StreamMs(covered.to_ms - covered.from_ms),
                 Window::Batch(batch) => Denominator::BatchDays(batch.days()),
             };
-            Evidence::Known { read, denominator, window: covered, source }
+            Evidence::Known { read, denominator, window: covered, source, gaps }
         };
         match plan {
             Plan::Stream { tiles, window } => {
                 if let Some(read) = self.tiles.get(&tiles) {
-                    return known(read.clone(), window, Source::Stream);
+                    return known(read.clone(), window, Source::Stream, &[]);
                 }
                 degraded.insert(Degradation::TilesUnavailable);
                 Evidence::Missing { missing: Missing::Unavailable, window }
@@ -298,7 +332,7 @@ impl Reading<'_> {
                     Some(mut state) => {
                         state.merge(&recent.state);
                         let read = WindowState { state, duplicates_unchecked: recent.duplicates_unchecked };
-                        known(read, covered, Source::Merged)
+                        known(read, covered, Source::Merged, self.gaps(window, part))
                     }
                     None => snapshot_unavailable(covered, degraded),
                 }
@@ -308,7 +342,8 @@ impl Reading<'_> {
                     if let (Some(stale), Ok(snapshot)) = (stale, &self.pinned.0) {
                         degraded.insert(Degradation::SnapshotStale { day: snapshot.day().day, stale });
                     }
-                    known(WindowState { state, duplicates_unchecked: false }, covered, Source::Batch)
+                    let gaps = self.gaps(window, Part::Full);
+                    known(WindowState { state, duplicates_unchecked: false }, covered, Source::Batch, gaps)
                 }
                 None => snapshot_unavailable(covered, degraded),
             },
@@ -331,6 +366,16 @@ impl Reading<'_> {
         }
     }
 
+    /// The gaps in the days of a part.
+    fn gaps(&self, window: Window, part: Part) -> &'a [DayGap] {
+        match (window, &self.pinned.0) {
+            (Window::Batch(batch), Ok(snapshot)) => {
+                gaps_within(snapshot.gaps(), &part.days(batch.days(), snapshot.day().day))
+            }
+            _ => &[],
+        }
+    }
+
     /// A state of the snapshot; `None` if it could not be read.
     fn state(&self, window: Window, part: Part) -> Option<State> {
         let (Window::Batch(batch), Ok(snapshot)) = (window, &self.pinned.0) else { return None };
@@ -344,7 +389,15 @@ impl Reading<'_> {
     }
 }
 
-fn snapshot_unavailable(window: Interval, degraded: &mut BTreeSet<Degradation>) -> Evidence {
+/// Those of `gaps`, which are in order, that lie in `days`.
+fn gaps_within<'a>(gaps: &'a [DayGap], days: &RangeInclusive<i32>) -> &'a [DayGap] {
+    let from = gaps.partition_point(|gap| gap.day.days() < *days.start());
+    let to = gaps.partition_point(|gap| gap.day.days() <= *days.end());
+    // The days of a part that has none end before they begin.
+    gaps.get(from..to).unwrap_or_default()
+}
+
+fn snapshot_unavailable(window: Interval, degraded: &mut BTreeSet<Degradation>) -> Evidence<'static> {
     degraded.insert(Degradation::SnapshotUnavailable);
     Evidence::Missing { missing: Missing::Unavailable, window }
 }

@@ -2,6 +2,7 @@
 
 use features::{Level, Party, Value};
 use proto::{Timestamp, from_millis, v1};
+use snapshot::{DayGap, GapReason};
 
 use crate::catalog::Catalog;
 use crate::error::AnswerError;
@@ -25,6 +26,7 @@ pub fn features(catalog: &Catalog, target: &Target, as_of: AsOf, reply: &Reply) 
         degraded: !reply.degraded.is_empty(),
         degraded_reasons: reply.degraded.iter().map(ToString::to_string).collect(),
         complete_for_arrivals_before: reply.complete_before_ms.map(from_millis).into(),
+        day_gaps: day_gaps(reply.gaps.iter().copied()),
         ..Default::default()
     }
 }
@@ -68,6 +70,32 @@ pub fn feature_list(catalog: &Catalog) -> v1::ListFeaturesResponse {
     }
 }
 
+/// Days that follow each other and lack the same are one entry.
+fn day_gaps(gaps: impl Iterator<Item = DayGap>) -> Vec<v1::DayGap> {
+    let mut spans: Vec<(DayGap, DayGap)> = Vec::new();
+    for gap in gaps {
+        match spans.last_mut() {
+            Some((_, last)) if last.reason == gap.reason && last.day.plus(1) == gap.day => *last = gap,
+            _ => spans.push((gap, gap)),
+        }
+    }
+    let entry = |(first, last): (DayGap, DayGap)| v1::DayGap {
+        first_date: first.day.to_string(),
+        last_date: last.day.to_string(),
+        reason: gap_reason(first.reason).into(),
+        ..Default::default()
+    };
+    spans.into_iter().map(entry).collect()
+}
+
+const fn gap_reason(reason: GapReason) -> v1::DayGapReason {
+    match reason {
+        GapReason::NoCalls => v1::DayGapReason::DAY_GAP_REASON_NO_CALLS,
+        GapReason::NoInput => v1::DayGapReason::DAY_GAP_REASON_NO_INPUT,
+        GapReason::LeftOut => v1::DayGapReason::DAY_GAP_REASON_LEFT_OUT,
+    }
+}
+
 fn feature_value(catalog: &Catalog, served: &Served) -> v1::FeatureValue {
     let feature = catalog.feature(served.asked);
     let moment = |ms: i64| -> Timestamp { from_millis(ms) };
@@ -79,6 +107,7 @@ fn feature_value(catalog: &Catalog, served: &Served) -> v1::FeatureValue {
         source: served.source.map_or(v1::Source::SOURCE_UNSPECIFIED, source).into(),
         newest_event: served.newest_event_ms.map(moment).into(),
         duplicates_unchecked: served.duplicates_unchecked,
+        gap_days: served.gap_days,
         ..Default::default()
     };
     match &served.value {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use features::{Entity, State};
 use futures::future::BoxFuture;
+use snapshot::DayGap;
 use tiles::{Interval, WindowState};
 
 use crate::merge::{Part, SnapshotDay};
@@ -56,6 +57,9 @@ pub enum Current {
 pub trait Snapshot: Send + Sync {
     /// Its day and how complete it is.
     fn day(&self) -> SnapshotDay;
+
+    /// The days of its longest window that it knows less of than all, in their order.
+    fn gaps(&self) -> &[DayGap];
 
     /// The states of an entity; `None` if nothing happened in the longest window.
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>>;

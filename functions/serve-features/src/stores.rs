@@ -7,7 +7,7 @@ use features::{Entity, FeatureSet, State};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use objects::Objects;
-use snapshot::{OnlineRow, SnapshotError, SnapshotReader};
+use snapshot::{DayGap, OnlineRow, SnapshotError, SnapshotReader};
 use tiles::{Interval, TileStore, WindowState, read_coverage, read_states};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -155,6 +155,10 @@ impl Snapshot for Opened {
     fn day(&self) -> SnapshotDay {
         let manifest = self.0.manifest();
         SnapshotDay { day: manifest.as_of.days(), complete_before_ms: manifest.complete_for_arrivals_before }
+    }
+
+    fn gaps(&self) -> &[DayGap] {
+        self.0.gaps()
     }
 
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {

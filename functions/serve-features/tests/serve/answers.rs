@@ -11,6 +11,7 @@ use proto::{from_millis, v1};
 use serve_features::error::AnswerError;
 use serve_features::merge::SnapshotDay;
 use serve_features::stores::{REFRESH_AFTER, RETRY_AFTER};
+use snapshot::{LeftOut, MissingDay, UtcDay};
 
 /// Moments of a day at which days are easily counted wrong.
 const MOMENTS: [i64; 5] = [0, 1, 5 * MINUTE_MS, 12 * 3_600_000 + 34_567, DAY_MS - 1];
@@ -77,6 +78,55 @@ async fn thirty_days_up_to_this_second_are_the_calendar_days_whichever_snapshot_
             let complete = proto::to_millis(answer.complete_for_arrivals_before.as_option().unwrap());
             assert_eq!(complete, Some(i64::from(day + 1) * DAY_MS));
         }
+    }
+}
+
+#[tokio::test]
+async fn windows_say_which_of_their_days_the_snapshot_knows_less_of() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let day = |ago: i32| UtcDay::new(TODAY - ago);
+    let missing = |ago, reason| MissingDay { date: day(ago), reason };
+    for age_days in [1, 2, 5] {
+        let mut world = World::new(history(now + 1), now).with_snapshot(age_days);
+        let no_input = (60..90).rev().map(|ago| missing(ago, snapshot::MissingReason::NoInput));
+        world.missing_days = no_input.chain([missing(20, snapshot::MissingReason::NoCalls)]).collect();
+        let service = world.service().await;
+        let answer = service.get(&ask(CALLER, &["calls"])).await.unwrap();
+        // A window of the snapshot alone ends with its day.
+        let shift = if age_days == 5 { 5 } else { 0 };
+        for days in [1, 7, 30, 90] {
+            let within = |ago: i32| (shift..days + shift).contains(&ago);
+            let expected = if days == 1 { 0 } else { (60..90).chain([20]).filter(|ago| within(*ago)).count() };
+            assert_eq!(value(&answer, &format!("calls_{days}d")).gap_days, expected as u32, "{days} {age_days}");
+        }
+        assert_eq!(value(&answer, "calls_24h").gap_days, 0);
+        assert_eq!(answer.degraded, age_days == 5);
+        let said: Vec<_> = answer
+            .day_gaps
+            .iter()
+            .map(|gap| (gap.first_date.clone(), gap.last_date.clone(), gap.reason.as_known().unwrap()))
+            .collect();
+        let span = |first, last, reason| (day(first).to_string(), day(last).to_string(), reason);
+        let expected = [
+            span(89, 60, v1::DayGapReason::DAY_GAP_REASON_NO_INPUT),
+            span(20, 20, v1::DayGapReason::DAY_GAP_REASON_NO_CALLS),
+        ];
+        assert_eq!(said, expected);
+        // A window that holds none of these days is as before.
+        assert!(service.get(&ask(CALLER, &["calls_7d"])).await.unwrap().day_gaps.is_empty());
+
+        // Records that could not be counted make the answer worse than it ought to be.
+        let mut world = World::new(history(now + 1), now).with_snapshot(age_days);
+        world.missing_days = vec![missing(20, snapshot::MissingReason::NoCalls)];
+        world.left_out = vec![LeftOut { date: day(8), records: 3 }, LeftOut { date: day(20), records: 1 }];
+        let answer = world.service().await.get(&ask(CALLER, &["calls_30d", "calls_7d"])).await.unwrap();
+        assert!(answer.degraded);
+        let reason = answer.degraded_reasons.iter().find(|reason| reason.contains("lacks records")).unwrap();
+        assert!(reason.contains(&day(8).to_string()) && reason.contains(&day(20).to_string()), "{reason}");
+        let reasons: Vec<_> = answer.day_gaps.iter().map(|gap| gap.reason.as_known().unwrap()).collect();
+        assert_eq!(reasons, [v1::DayGapReason::DAY_GAP_REASON_LEFT_OUT; 2]);
+        assert_eq!(value(&answer, "calls_30d").gap_days, 2);
+        assert_eq!(value(&answer, "calls_7d").gap_days, u32::from(age_days == 5));
     }
 }
 

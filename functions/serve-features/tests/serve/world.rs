@@ -16,8 +16,8 @@ use serve_features::merge::{Part, SnapshotDay};
 use serve_features::sources::{Current, Row, Snapshot, SnapshotSource, SourceError, TileSource};
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use snapshot::{
-    Calls, FORMAT, Face, FaceFile, LocalPart, Manifest, OnlineRow, OnlineWriter, Publication, RunId, UtcDay,
-    WindowStates, online_key,
+    Calls, DayGap, FORMAT, Face, FaceFile, LeftOut, LocalPart, Manifest, MissingDay, OnlineRow, OnlineWriter,
+    Publication, RunId, UtcDay, WindowStates, online_key,
 };
 use tempfile::TempDir;
 use tiles::{
@@ -68,6 +68,9 @@ pub struct World {
     pub tiles_down: Arc<AtomicBool>,
     pub snapshot_down: Arc<AtomicBool>,
     pub snapshot_version: Option<String>,
+    /// What the manifest says of days without calls, and of days that lack some.
+    pub missing_days: Vec<MissingDay>,
+    pub left_out: Vec<LeftOut>,
     /// Since when calls are counted; `None`: nothing was.
     pub counted_since_ms: Option<i64>,
     folder: Arc<TempDir>,
@@ -84,6 +87,8 @@ impl World {
             tiles_down: Arc::default(),
             snapshot_down: Arc::default(),
             snapshot_version: None,
+            missing_days: Vec::new(),
+            left_out: Vec::new(),
             counted_since_ms: Some(0),
             folder: Arc::new(tempfile::tempdir().unwrap()),
         }
@@ -204,8 +209,8 @@ impl World {
             sketch_relative_error: 0.0,
             calls: Calls::default(),
             days: Vec::new(),
-            missing_days: Vec::new(),
-            left_out: Vec::new(),
+            missing_days: self.missing_days.clone(),
+            left_out: self.left_out.clone(),
             rows: Vec::new(),
             files,
         };
@@ -298,6 +303,10 @@ impl<S: SnapshotSource> SnapshotSource for Failing<S> {
 impl Snapshot for Failing<Arc<dyn Snapshot>> {
     fn day(&self) -> SnapshotDay {
         self.inner.day()
+    }
+
+    fn gaps(&self) -> &[DayGap] {
+        self.inner.gaps()
     }
 
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
