@@ -352,6 +352,7 @@ fn list_faces(faces: &[Faces], as_of: UtcDay, run: &RunId) -> (Vec<FaceFile>, Ve
                     bytes: part.bytes,
                     first_key: part.first_key.clone(),
                     last_key: part.last_key.clone(),
+                    footer_crc32: part.footer_crc32,
                 });
             }
         }

@@ -94,7 +94,7 @@ impl WideWriter {
             .with_key_value_metadata(Some(KeyValueMetadata::from_static(self.about.clone())))
             .finish(&mut frame)
             .map_err(|error| BatchError::of_file(&path, error))?;
-        self.parts.push(LocalPart { path, rows: rows as u64, bytes, first_key, last_key });
+        self.parts.push(LocalPart { path, rows: rows as u64, bytes, first_key, last_key, footer_crc32: None });
         Ok(())
     }
 }

@@ -185,6 +185,6 @@ pub(crate) fn service(
 ) -> anyhow::Result<Service> {
     let plan = NumberPlan::new(&set.settings().default_region)?;
     let tiles = Arc::new(StoredTiles::new(tiles, Arc::clone(set), Arc::clone(&clock)));
-    let snapshots = Arc::new(PublishedSnapshots::new(data, Arc::clone(set)));
+    let snapshots = Arc::new(PublishedSnapshots::new(data, Arc::clone(set), Arc::default(), Arc::clone(&clock)));
     Ok(Service::new(Arc::clone(set), plan, tiles, snapshots, clock))
 }

@@ -5,6 +5,8 @@
 //! wide Parquet for people and SQL engines, and `online/`, Parquet of key and packed states, of which
 //! [`Snapshot::get`] brings a row with one ranged read.
 
+mod cache;
+mod checksum;
 mod day;
 mod error;
 mod feature_column;
@@ -24,6 +26,7 @@ mod row_group;
 #[cfg(test)]
 mod testing;
 
+pub use cache::{CacheSizes, CacheUse, SnapshotCache};
 pub use day::{UtcDay, UtcDayError};
 pub use error::SnapshotError;
 pub use history::{Published, history};

@@ -237,6 +237,9 @@ pub struct FaceFile {
     /// Largest key in it; absent where it has no rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_key: Option<String>,
+    /// CRC-32 of the bytes behind its last row group, which has those of the row groups; absent in the wide face.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footer_crc32: Option<u32>,
 }
 
 impl Manifest {

@@ -25,6 +25,8 @@ pub struct LocalPart {
     pub first_key: Option<String>,
     /// Largest key in it.
     pub last_key: Option<String>,
+    /// The checksum of its footer: see [`crate::FaceFile::footer_crc32`].
+    pub footer_crc32: Option<u32>,
 }
 
 impl OnlineWriter {
@@ -57,6 +59,7 @@ impl OnlineWriter {
                 bytes,
                 first_key: written.first_key,
                 last_key: written.last_key,
+                footer_crc32: Some(written.footer_crc32),
             })
         };
         self.parts.into_iter().map(finish).collect()
@@ -100,7 +103,7 @@ mod tests {
         for part in parts {
             let bytes = Bytes::from(std::fs::read(&part.path).unwrap());
             assert_eq!(bytes.len() as u64, part.bytes);
-            let Tail::Whole(footer) = Footer::in_tail(&bytes, part.bytes).unwrap() else {
+            let Tail::Whole(footer) = Footer::in_tail(&bytes, part.bytes, part.footer_crc32).unwrap() else {
                 panic!("the file is whole")
             };
             assert!(footer.groups() > 10);

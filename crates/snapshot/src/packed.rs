@@ -13,6 +13,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
 use crate::SnapshotError;
+use crate::checksum::{Checksummed, GROUPS_CRC32, to_text};
 
 /// Uncompressed bytes of a row group of the online face: with page headers, what one range of 128 KB brings.
 pub(crate) const ONLINE_GROUP_BYTES: usize = 96 * 1024;
@@ -23,7 +24,8 @@ const GROUP_ROWS_MAX: usize = 65_536;
 
 /// Writes rows in the order of their keys. Equal rows make equal bytes.
 pub struct PackedWriter<W: Write + Send> {
-    writer: SerializedFileWriter<W>,
+    writer: SerializedFileWriter<Checksummed<W>>,
+    groups_crc32: Vec<u32>,
     name: String,
     group_bytes: usize,
     is_tile: bool,
@@ -75,6 +77,8 @@ pub(crate) struct Written {
     pub(crate) rows: u64,
     pub(crate) first_key: Option<String>,
     pub(crate) last_key: Option<String>,
+    /// The checksum of what lies behind the last row group.
+    pub(crate) footer_crc32: u32,
 }
 
 impl<W: Write + Send> std::fmt::Debug for PackedWriter<W> {
@@ -116,9 +120,13 @@ impl<W: Write + Send> PackedWriter<W> {
             .set_statistics_truncate_length(None)
             .set_offset_index_disabled(true)
             .build();
-        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(failed)?;
+        let out = Checksummed::new(out);
+        let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(failed)?;
+        // The bytes before the first row group are of none.
+        take_crc32(&mut writer).map_err(failed)?;
         Ok(Self {
             writer,
+            groups_crc32: Vec::new(),
             name: name.to_owned(),
             group_bytes,
             is_tile,
@@ -173,9 +181,11 @@ impl<W: Write + Send> PackedWriter<W> {
 
     pub(crate) fn finish_counted(mut self) -> Result<(Written, W), SnapshotError> {
         self.flush()?;
-        let written = Written { rows: self.rows, first_key: self.first_key, last_key: self.last_key };
-        let out = self.writer.into_inner().map_err(|error| not_written(&self.name, error))?;
-        Ok((written, out))
+        let groups_crc32 = to_text(&self.groups_crc32);
+        self.writer.append_key_value_metadata(KeyValue::new(GROUPS_CRC32.to_owned(), groups_crc32));
+        let mut out = self.writer.into_inner().map_err(|error| not_written(&self.name, error))?;
+        let (rows, first_key, last_key) = (self.rows, self.first_key, self.last_key);
+        Ok((Written { rows, first_key, last_key, footer_crc32: out.take() }, out.into_inner()))
     }
 
     fn flush(&mut self) -> Result<(), SnapshotError> {
@@ -198,8 +208,16 @@ impl<W: Write + Send> PackedWriter<W> {
             }
         }
         group.close()?;
+        self.groups_crc32.push(take_crc32(&mut self.writer)?);
         Ok(())
     }
+}
+
+/// The checksum of what was written since the last.
+fn take_crc32<W: Write + Send>(writer: &mut SerializedFileWriter<Checksummed<W>>) -> Result<u32, ParquetError> {
+    // What it still holds belongs to what was written last.
+    writer.flush()?;
+    Ok(writer.inner_mut().take())
 }
 
 /// A full disk is no damaged file.

@@ -1,7 +1,6 @@
 //! Reads files of keys and packed states that lie on this machine.
 
 use std::fs::File;
-use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +71,7 @@ impl PackedReader {
         let mut wanted = TAIL_BYTES.min(size);
         let footer = loop {
             let tail = read_at(&file, size.saturating_sub(wanted), wanted).map_err(local)?;
-            match Footer::in_tail(&tail, size).map_err(corrupt)? {
+            match Footer::in_tail(&tail, size, None).map_err(corrupt)? {
                 Tail::Whole(footer) => break footer,
                 Tail::Wants(more) => wanted = more.min(size),
             }
@@ -93,38 +92,39 @@ impl PackedReader {
             if let Some(row) = self.rows.next() {
                 return Ok(Some(row));
             }
-            let all = |reader: &Self| 0..reader.footer.group(reader.next_group).num_columns();
-            let Some(rows) = self.read_group(all, read_rows)? else { return Ok(None) };
+            let Some(rows) = self.read_group(read_rows)? else { return Ok(None) };
             self.rows = rows.into_iter();
         }
     }
 
-    /// The next row without prefix and range, which are not even read. Row groups that [`Self::next_row`] has begun
+    /// The next row without prefix and range, which are not decoded. Row groups that [`Self::next_row`] has begun
     /// are not gone on with: one or the other.
     pub fn next_stored(&mut self) -> Result<Option<StoredRow>, SnapshotError> {
         loop {
             if let Some(row) = self.stored.next() {
                 return Ok(Some(row));
             }
-            let Some(rows) = self.read_group(|_| 0..2, read_stored)? else { return Ok(None) };
+            let Some(rows) = self.read_group(read_stored)? else { return Ok(None) };
             self.stored = rows.into_iter();
         }
     }
 
-    /// Some columns of the next row group; `None` after the last one.
+    /// The next row group, checked; `None` after the last one.
     fn read_group<T>(
         &mut self,
-        columns: impl FnOnce(&Self) -> Range<usize>,
         read: impl FnOnce(&Footer, usize, &Arc<Fetched>) -> Result<T, ParquetError>,
     ) -> Result<Option<T>, SnapshotError> {
         if self.next_group == self.footer.groups() {
             return Ok(None);
         }
         let name = || self.path.display().to_string();
-        let range = self.footer.columns_range(self.next_group, columns(self));
+        let range = self.footer.group_range(self.next_group);
         let bytes = read_at(&self.file, range.start, range.end - range.start)
             .map_err(|source| SnapshotError::LocalFile { path: name(), source })?;
         let fetched = Arc::new(Fetched { start: range.start, bytes });
+        self.footer
+            .check_group(self.next_group, &fetched)
+            .map_err(|detail| SnapshotError::corrupt(&name(), detail))?;
         let rows =
             read(&self.footer, self.next_group, &fetched).map_err(|error| SnapshotError::corrupt(&name(), error))?;
         self.next_group += 1;
@@ -163,7 +163,11 @@ pub(crate) fn read_rows(
 }
 
 /// Keys and states of a row group that was fetched.
-fn read_stored(footer: &Footer, group: usize, fetched: &Arc<Fetched>) -> Result<Vec<StoredRow>, ParquetError> {
+pub(crate) fn read_stored(
+    footer: &Footer,
+    group: usize,
+    fetched: &Arc<Fetched>,
+) -> Result<Vec<StoredRow>, ParquetError> {
     let group = footer.group(group);
     let column = |column: usize| read_all(open_bytes_column(fetched, group, column)?, group, column);
     let row = |(key, states): (Option<ByteArray>, Option<ByteArray>)| {

@@ -1,32 +1,29 @@
 //! Reads a published snapshot: one row at a time, or all of them.
 
-use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use features::{FeatureSet, Level, Party, Value, Window};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use lru::LruCache;
 use objects::{Objects, Version};
 
+use crate::cache::{Block, BlockId, FileId, RowRef, SnapshotCache};
 use crate::feature_column::read_column;
-use crate::packed_reader::read_rows;
-use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail, open_bytes_column, text};
+use crate::packed_reader::{read_rows, read_stored};
+use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail};
 use crate::{CURRENT, DayGap, Face, FaceFile, Manifest, OnlineRow, SnapshotError, online_file_of};
 
-/// Memory for footers of one snapshot: those of some 5 million rows.
-const FOOTER_CACHE_BYTES: usize = 64 * 1024 * 1024;
-/// Footers that are cached at most; there are fewer files in any snapshot of a billion rows.
-const FOOTER_CACHE_FILES: NonZeroUsize = NonZeroUsize::new(8_192).expect("it is not 0");
-/// Keys decoded at a time while one is looked for.
-const KEYS_A_STEP: usize = 256;
+/// Numbers the snapshots of this process, for the cache.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Follows the published snapshot of one location.
 #[derive(Debug)]
 pub struct SnapshotReader {
     objects: Objects,
     set: Arc<FeatureSet>,
+    cache: Arc<SnapshotCache>,
     current: RwLock<Arc<Snapshot>>,
 }
 
@@ -38,15 +35,23 @@ pub struct Snapshot {
     manifest: Manifest,
     gaps: Vec<DayGap>,
     version: Version,
-    footers: Mutex<Footers>,
+    /// Its number in the cache.
+    id: u64,
+    cache: Arc<SnapshotCache>,
+    /// For each party and level, the places of its online files in the manifest.
+    online: [[Range<usize>; Level::ALL.len()]; Party::ALL.len()],
 }
 
 impl SnapshotReader {
     /// Opens the published snapshot; `None` where there is none yet. Fails with [`SnapshotError::FeatureSet`]
     /// where it was made with another version of the definitions than `set`.
-    pub async fn open(objects: Objects, set: Arc<FeatureSet>) -> Result<Option<Self>, SnapshotError> {
-        let Some(snapshot) = Snapshot::open(objects.clone(), Arc::clone(&set)).await? else { return Ok(None) };
-        Ok(Some(Self { objects, set, current: RwLock::new(Arc::new(snapshot)) }))
+    pub async fn open(
+        objects: Objects,
+        set: Arc<FeatureSet>,
+        cache: Arc<SnapshotCache>,
+    ) -> Result<Option<Self>, SnapshotError> {
+        let snapshot = Snapshot::open_with(objects.clone(), Arc::clone(&set), Arc::clone(&cache)).await?;
+        Ok(snapshot.map(|snapshot| Self { objects, set, cache, current: RwLock::new(Arc::new(snapshot)) }))
     }
 
     /// The snapshot that was current at [`Self::open`] or the last [`Self::refresh`].
@@ -60,13 +65,14 @@ impl SnapshotReader {
         if self.current().version == version {
             return Ok(false);
         }
-        let snapshot = Snapshot::parse(self.objects.clone(), Arc::clone(&self.set), &json, version)?;
+        let (set, cache) = (Arc::clone(&self.set), Arc::clone(&self.cache));
+        let snapshot = Snapshot::parse(self.objects.clone(), set, cache, &json, version)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         Ok(true)
     }
 
     /// [`Snapshot::get`] of the current snapshot.
-    pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<OnlineRow>, SnapshotError> {
+    pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<Arc<OnlineRow>>, SnapshotError> {
         self.current().get(party, level, key).await
     }
 }
@@ -74,8 +80,16 @@ impl SnapshotReader {
 impl Snapshot {
     /// Opens the snapshot that is published now; `None` where there is none yet.
     pub async fn open(objects: Objects, set: Arc<FeatureSet>) -> Result<Option<Self>, SnapshotError> {
+        Self::open_with(objects, set, Arc::default()).await
+    }
+
+    async fn open_with(
+        objects: Objects,
+        set: Arc<FeatureSet>,
+        cache: Arc<SnapshotCache>,
+    ) -> Result<Option<Self>, SnapshotError> {
         match objects.get_versioned(CURRENT).await {
-            Ok((json, version)) => Self::parse(objects, set, &json, version).map(Some),
+            Ok((json, version)) => Self::parse(objects, set, cache, &json, version).map(Some),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -92,27 +106,48 @@ impl Snapshot {
     }
 
     /// The states of an entity; `None` where it had no call in the longest window, or where no batch feature is
-    /// declared for its party and level. Besides the footer, which is cached, this is one ranged read of 128 KB
-    /// at most (more only where one row is larger).
-    pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<OnlineRow>, SnapshotError> {
-        let files: Vec<_> = self.manifest.files_of(party, level, Face::Online).collect();
+    /// declared for its party and level. What is not in the cache is one ranged read of 128 KB at most (more only
+    /// where one row is larger), and once a file one for its footer.
+    pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<Arc<OnlineRow>>, SnapshotError> {
+        let id = RowRef { snapshot: self.id, party, level, key };
+        if let Some(known) = self.cache.row(&id) {
+            return Ok(known);
+        }
+        let row = self.read_row(party, level, key).await?.map(Arc::new);
+        self.cache.put_row(&id, row.clone());
+        Ok(row)
+    }
+
+    async fn read_row(&self, party: Party, level: Level, key: &str) -> Result<Option<OnlineRow>, SnapshotError> {
+        let files = self.online[party as usize][level as usize].clone();
         if files.is_empty() {
             return Ok(None);
         }
-        let file = files[online_file_of(key, files.len())];
+        let at = files.start + online_file_of(key, files.len());
+        let file = &self.manifest.files[at];
         let outside = |bound: &Option<String>, beyond: fn(&str, &str) -> bool| {
             bound.as_deref().is_none_or(|bound| beyond(key, bound))
         };
         if outside(&file.first_key, |key, first| key < first) || outside(&file.last_key, |key, last| key > last) {
             return Ok(None);
         }
-        let footer = self.footer(file).await?;
+        let footer = self.footer(at).await?;
         let Some(group) = footer.group_of(key) else { return Ok(None) };
-        let fetched = self.fetch(file, footer.group_range(group)).await?;
-        let corrupt = |error: parquet::errors::ParquetError| SnapshotError::corrupt(&file.key, error);
-        let Some(states) = find_states(&footer, group, &fetched, key).map_err(corrupt)? else { return Ok(None) };
-        let row = OnlineRow::decode(&self.set, party, level, &states);
+        let id = BlockId { file: self.file_id(at), group };
+        let block = self.cache.block(id, self.read_block(file, &footer, group)).await?;
+        let Some(states) = block.find(key) else { return Ok(None) };
+        let row = OnlineRow::decode(&self.set, party, level, states);
         row.map(Some).map_err(|error| SnapshotError::corrupt(&file.key, error))
+    }
+
+    async fn read_block(&self, file: &FaceFile, footer: &Footer, group: usize) -> Result<Arc<Block>, SnapshotError> {
+        let fetched = self.fetch_group(file, footer, group).await?;
+        let rows = read_stored(footer, group, &fetched);
+        let rows = rows.map_err(|error| SnapshotError::corrupt(&file.key, error))?;
+        if !rows.is_sorted_by(|one, next| one.key_bytes() < next.key_bytes()) {
+            return Err(SnapshotError::corrupt(&file.key, "its keys are not in order"));
+        }
+        Ok(Arc::new(Block::new(rows)))
     }
 
     /// All rows of a party and level, file by file; within a file by key. One row group is in memory at a time.
@@ -123,7 +158,7 @@ impl Snapshot {
     ) -> impl Stream<Item = Result<(String, OnlineRow), SnapshotError>> + '_ {
         self.groups(party, level, Face::Online)
             .and_then(move |(file, footer, group)| async move {
-                let fetched = self.fetch(file, footer.group_range(group)).await?;
+                let fetched = self.fetch_group(file, &footer, group).await?;
                 let rows = read_rows(&footer, group, &fetched);
                 let rows = rows.map_err(|error| SnapshotError::corrupt(&file.key, error))?;
                 Ok(stream::iter(rows).map(move |row| match OnlineRow::decode(&self.set, party, level, &row.states) {
@@ -168,7 +203,13 @@ impl Snapshot {
             .try_flatten()
     }
 
-    fn parse(objects: Objects, set: Arc<FeatureSet>, json: &[u8], version: Version) -> Result<Self, SnapshotError> {
+    fn parse(
+        objects: Objects,
+        set: Arc<FeatureSet>,
+        cache: Arc<SnapshotCache>,
+        json: &[u8],
+        version: Version,
+    ) -> Result<Self, SnapshotError> {
         let manifest = Manifest::parse(json)?;
         if manifest.feature_set_version != set.version() {
             return Err(SnapshotError::FeatureSet {
@@ -177,7 +218,14 @@ impl Snapshot {
             });
         }
         let gaps = manifest.day_gaps();
-        Ok(Self { objects, set, manifest, gaps, version, footers: Mutex::new(Footers::new()) })
+        let places = |party, level| {
+            let is_one = |file: &FaceFile| (file.party, file.level, file.face) == (party, level, Face::Online);
+            let start = manifest.files.iter().position(is_one).unwrap_or_default();
+            start..start + manifest.files[start..].iter().take_while(|file| is_one(file)).count()
+        };
+        let online = Party::ALL.map(|party| Level::ALL.map(|level| places(party, level)));
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { objects, set, manifest, gaps, version, id, cache, online })
     }
 
     /// Every row group of a face.
@@ -187,32 +235,47 @@ impl Snapshot {
         level: Level,
         face: Face,
     ) -> impl Stream<Item = Result<(&FaceFile, Arc<Footer>, usize), SnapshotError>> {
-        stream::iter(self.manifest.files_of(party, level, face))
-            .then(move |file| async move {
-                let footer = self.footer(file).await?;
+        let files = self.manifest.files.iter().enumerate();
+        stream::iter(files.filter(move |(_, file)| (file.party, file.level, file.face) == (party, level, face)))
+            .then(move |(at, file)| async move {
+                let footer = self.footer(at).await?;
                 let groups = (0..footer.groups()).map(move |group| Ok((file, Arc::clone(&footer), group)));
                 Ok::<_, SnapshotError>(stream::iter(groups))
             })
             .try_flatten()
     }
 
-    async fn footer(&self, file: &FaceFile) -> Result<Arc<Footer>, SnapshotError> {
-        let lock = || self.footers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(footer) = lock().get(&file.key) {
-            return Ok(footer);
-        }
+    const fn file_id(&self, file: usize) -> FileId {
+        FileId { snapshot: self.id, file }
+    }
+
+    /// The footer of the file at this place of the manifest.
+    async fn footer(&self, at: usize) -> Result<Arc<Footer>, SnapshotError> {
+        self.cache.footer(self.file_id(at), self.read_footer(&self.manifest.files[at])).await
+    }
+
+    async fn read_footer(&self, file: &FaceFile) -> Result<Arc<Footer>, SnapshotError> {
         let mut wanted = TAIL_BYTES.min(file.bytes);
         loop {
             let tail = self.bytes(file, file.bytes - wanted..file.bytes).await?;
-            match Footer::in_tail(&tail, file.bytes).map_err(|detail| SnapshotError::corrupt(&file.key, detail))? {
-                Tail::Whole(footer) => {
-                    let footer = Arc::new(footer);
-                    lock().put(&file.key, Arc::clone(&footer));
-                    return Ok(footer);
-                }
+            let found = Footer::in_tail(&tail, file.bytes, file.footer_crc32);
+            match found.map_err(|detail| SnapshotError::corrupt(&file.key, detail))? {
+                Tail::Whole(footer) => return Ok(Arc::new(footer)),
                 Tail::Wants(more) => wanted = more.min(file.bytes),
             }
         }
+    }
+
+    /// A whole row group, checked.
+    async fn fetch_group(
+        &self,
+        file: &FaceFile,
+        footer: &Footer,
+        group: usize,
+    ) -> Result<Arc<Fetched>, SnapshotError> {
+        let fetched = self.fetch(file, footer.group_range(group)).await?;
+        footer.check_group(group, &fetched).map_err(|detail| SnapshotError::corrupt(&file.key, detail))?;
+        Ok(fetched)
     }
 
     async fn fetch(&self, file: &FaceFile, range: Range<u64>) -> Result<Arc<Fetched>, SnapshotError> {
@@ -227,69 +290,6 @@ impl Snapshot {
             Ok(_) | Err(objects::Error::OutOfRange { .. }) => Err(short()),
             Err(error) if error.is_not_found() => Err(SnapshotError::gone(&file.key, &self.objects)),
             Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// The states beside `key`, if it is in the group.
-fn find_states(
-    footer: &Footer,
-    group: usize,
-    fetched: &Arc<Fetched>,
-    key: &str,
-) -> Result<Option<Vec<u8>>, parquet::errors::ParquetError> {
-    let group = footer.group(group);
-    let mut keys = open_bytes_column(fetched, group, 0)?;
-    let (mut before, mut step) = (0, Vec::new());
-    let at = loop {
-        step.clear();
-        let (read, _, _) = keys.read_records(KEYS_A_STEP, None, None, &mut step)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        match step.iter().position(|found| found.data() >= key.as_bytes()) {
-            Some(at) if text(&step[at])? == key => break before + at,
-            Some(_) => return Ok(None),
-            None => before += read,
-        }
-    };
-    let mut states = open_bytes_column(fetched, group, 1)?;
-    // Skipping would trust the lengths in damaged bytes; reading checks them, and copies nothing.
-    let mut found = Vec::new();
-    while found.len() <= at {
-        let (read, _, _) = states.read_records(at + 1 - found.len(), None, None, &mut found)?;
-        if read == 0 {
-            return Err(crate::row_group::absent());
-        }
-    }
-    Ok(Some(found[at].data().to_vec()))
-}
-
-/// Footers of this snapshot, the least recently used falling out.
-#[derive(Debug)]
-struct Footers {
-    cache: LruCache<String, Arc<Footer>>,
-    bytes: usize,
-}
-
-impl Footers {
-    fn new() -> Self {
-        Self { cache: LruCache::new(FOOTER_CACHE_FILES), bytes: 0 }
-    }
-
-    fn get(&mut self, key: &str) -> Option<Arc<Footer>> {
-        self.cache.get(key).cloned()
-    }
-
-    fn put(&mut self, key: &str, footer: Arc<Footer>) {
-        self.bytes += footer.weight_bytes();
-        if let Some((_, replaced)) = self.cache.push(key.to_owned(), footer) {
-            self.bytes -= replaced.weight_bytes();
-        }
-        while self.bytes > FOOTER_CACHE_BYTES && self.cache.len() > 1 {
-            if let Some((_, oldest)) = self.cache.pop_lru() {
-                self.bytes -= oldest.weight_bytes();
-            }
         }
     }
 }

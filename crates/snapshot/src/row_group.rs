@@ -11,10 +11,15 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMe
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use crate::checksum::{self, GROUPS_CRC32, crc32};
+
 /// The end of a file that is fetched first: most footers fit.
 pub(crate) const TAIL_BYTES: u64 = 128 * 1024;
 /// Largest footer: a file that claims more is damaged.
 const FOOTER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Before the first row group: `PAR1`.
+const MAGIC_BYTES: u64 = 4;
 
 /// What came of looking for a footer in the last bytes of a file.
 pub(crate) enum Tail {
@@ -28,17 +33,27 @@ pub(crate) enum Tail {
 #[derive(Debug)]
 pub(crate) struct Footer {
     metadata: ParquetMetaData,
+    /// Of the row groups, in their order; `None` in a file that does not say.
+    groups_crc32: Option<Vec<u32>>,
 }
 
 impl Footer {
-    /// Looks for the footer in `tail`, the last bytes of a file of `file_bytes` bytes.
-    pub(crate) fn in_tail(tail: &Bytes, file_bytes: u64) -> Result<Tail, String> {
+    /// Looks for the footer in `tail`, the last bytes of a file of `file_bytes` bytes. `crc32` is the checksum of what
+    /// lies behind the last row group, where it is known.
+    pub(crate) fn in_tail(tail: &Bytes, file_bytes: u64, crc32: Option<u32>) -> Result<Tail, String> {
         let mut reader = ParquetMetaDataReader::new();
         match reader.try_parse_sized(tail, file_bytes) {
             Ok(()) => {
                 let metadata = reader.finish().map_err(|error| error.to_string())?;
                 check(&metadata, file_bytes)?;
-                Ok(Tail::Whole(Self { metadata }))
+                if let Some(expected) = crc32 {
+                    match check_end(&metadata, tail, file_bytes, expected)? {
+                        None => {}
+                        Some(wanted) => return Ok(Tail::Wants(wanted)),
+                    }
+                }
+                let groups_crc32 = groups_crc32(&metadata)?;
+                Ok(Tail::Whole(Self { metadata, groups_crc32 }))
             }
             Err(ParquetError::NeedMoreData(needed)) if needed > tail.len() && needed <= FOOTER_BYTES_MAX => {
                 Ok(Tail::Wants(needed as u64))
@@ -73,6 +88,16 @@ impl Footer {
         let (start, end) =
             ranges.fold((u64::MAX, 0), |(low, high), (start, length)| (low.min(start), high.max(start + length)));
         start.min(end)..end
+    }
+
+    /// Whether the bytes of a whole row group are those that were written.
+    pub(crate) fn check_group(&self, group: usize, fetched: &Fetched) -> Result<(), String> {
+        match &self.groups_crc32 {
+            Some(expected) if expected[group] != crc32(&fetched.bytes) => {
+                Err(format!("the checksum of row group {group} is wrong"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The row group that holds `key`, if any does: groups are in the order of their keys.
@@ -203,6 +228,43 @@ pub(crate) fn absent() -> ParquetError {
 fn rows(group: &RowGroupMetaData) -> usize {
     // Checked with the footer.
     group.num_rows().max(0) as usize
+}
+
+/// The checksums that a file lists of its row groups.
+fn groups_crc32(metadata: &ParquetMetaData) -> Result<Option<Vec<u32>>, String> {
+    let entries = metadata.file_metadata().key_value_metadata().map(Vec::as_slice).unwrap_or_default();
+    let Some(entry) = entries.iter().find(|entry| entry.key == GROUPS_CRC32) else { return Ok(None) };
+    let text = entry.value.as_deref().unwrap_or_default();
+    let listed = checksum::from_text(text, metadata.num_row_groups());
+    listed.map(Some).ok_or_else(|| format!("{GROUPS_CRC32} does not list a checksum for each row group"))
+}
+
+/// Checks what lies behind the last row group. Returns how much of the file's end that takes, if `tail` is shorter.
+fn check_end(
+    metadata: &ParquetMetaData,
+    tail: &Bytes,
+    file_bytes: u64,
+    expected: u32,
+) -> Result<Option<u64>, String> {
+    let ends = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns).map(|column| {
+        let (start, length) = column.byte_range();
+        start + length
+    });
+    let end = ends.max().unwrap_or(MAGIC_BYTES);
+    // Every row group lies inside the file: that was checked.
+    let wanted = file_bytes - end;
+    let Some(from) = (tail.len() as u64).checked_sub(wanted) else {
+        return if wanted <= FOOTER_BYTES_MAX as u64 {
+            Ok(Some(wanted))
+        } else {
+            Err("its footer does not begin behind its last row group".to_owned())
+        };
+    };
+    if crc32(&tail[from as usize..]) == expected {
+        Ok(None)
+    } else {
+        Err("the checksum of its footer is wrong".to_owned())
+    }
 }
 
 /// Refuses what later code would stumble over.

@@ -55,6 +55,7 @@ pub(crate) fn manifest(run: &str) -> Manifest {
             bytes: 10,
             first_key: Some("+1".to_owned()),
             last_key: None,
+            footer_crc32: None,
         }],
         run: id,
     }

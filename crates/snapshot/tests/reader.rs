@@ -8,8 +8,8 @@ use features::{FeatureSet, Level, Party, SlotKind, SlotState, State};
 use futures::TryStreamExt as _;
 use objects::Objects;
 use snapshot::{
-    CURRENT, Calls, FORMAT, Face, FaceFile, Manifest, OnlineRow, OnlineWriter, Publication, SnapshotError,
-    SnapshotReader, WindowStates, online_file_of, online_key,
+    CURRENT, CacheSizes, Calls, FORMAT, Face, FaceFile, Manifest, OnlineRow, OnlineWriter, Publication,
+    SnapshotCache, SnapshotError, SnapshotReader, WindowStates, online_file_of, online_key,
 };
 
 fn set() -> Arc<FeatureSet> {
@@ -64,6 +64,7 @@ async fn publish(folder: &Path, set: &FeatureSet, run: &str, rows: u64, files: u
             bytes: part.bytes,
             first_key: part.first_key,
             last_key: part.last_key,
+            footer_crc32: part.footer_crc32,
         });
     }
     let manifest = Manifest {
@@ -91,7 +92,7 @@ async fn publish(folder: &Path, set: &FeatureSet, run: &str, rows: u64, files: u
 }
 
 async fn open(folder: &Path) -> Result<Option<SnapshotReader>, SnapshotError> {
-    SnapshotReader::open(Objects::in_folder(folder), set()).await
+    SnapshotReader::open(Objects::in_folder(folder), set(), Arc::default()).await
 }
 
 #[tokio::test]
@@ -103,7 +104,7 @@ async fn every_key_has_its_row_and_no_other_key_any() {
         let reader = open(folder.path()).await.unwrap().unwrap();
         for n in (0..rows).step_by(37) {
             let found = reader.get(Party::Caller, Level::Phone, &key(n)).await.unwrap();
-            assert_eq!(found, Some(row(&set, n + 1)), "{n} of {rows}");
+            assert_eq!(found.as_deref(), Some(&row(&set, n + 1)), "{n} of {rows}");
         }
         for other in ["", "+", "+1202555000005", "+1999", "~", &key(rows)] {
             assert_eq!(reader.get(Party::Caller, Level::Phone, other).await.unwrap(), None, "{other}");
@@ -142,14 +143,15 @@ async fn a_published_run_is_taken_up_by_refresh() {
     assert!(!reader.refresh().await.unwrap());
     publish(folder.path(), &set, "b", 100, 3, 1_000).await;
     let get = || reader.get(Party::Caller, Level::Phone, "+120255500007");
-    assert_eq!(get().await.unwrap(), Some(row(&set, 8)));
+    assert_eq!(get().await.unwrap().as_deref(), Some(&row(&set, 8)));
     assert!(reader.refresh().await.unwrap());
-    assert_eq!(get().await.unwrap(), Some(row(&set, 1_007)));
+    assert_eq!(get().await.unwrap().as_deref(), Some(&row(&set, 1_007)));
     // A request that began before goes on with the run that it began with.
-    assert_eq!(before.get(Party::Caller, Level::Phone, "+120255500007").await.unwrap(), Some(row(&set, 8)));
+    let of_before = before.get(Party::Caller, Level::Phone, "+120255500007").await.unwrap();
+    assert_eq!(of_before.as_deref(), Some(&row(&set, 8)));
     std::fs::write(folder.path().join(CURRENT), "{").unwrap();
     assert!(matches!(reader.refresh().await, Err(SnapshotError::Corrupt { .. })));
-    assert_eq!(get().await.unwrap(), Some(row(&set, 1_007)));
+    assert_eq!(get().await.unwrap().as_deref(), Some(&row(&set, 1_007)));
 }
 
 #[tokio::test]
@@ -168,13 +170,68 @@ async fn damage_is_an_error_that_names_the_file() {
     std::fs::remove_file(&path).unwrap();
     let error = get().await.unwrap_err();
     assert!(matches!(&error, SnapshotError::Gone { key, .. } if *key == file.key), "{error}");
-    for at in (0..whole.len()).step_by(13) {
+    // Every bit that a read looks at is checked: what comes is the row, or an error, and never another row or none.
+    let mut found_out = 0;
+    for at in (0..whole.len()).step_by(7) {
         let mut garbled = whole.clone();
-        garbled[at] ^= 0x55;
+        garbled[at] ^= 1 << (at % 8);
         std::fs::write(&path, &garbled).unwrap();
-        // A row, or an error; never a panic.
-        if let Ok(found) = get().await {
-            assert!(found.is_none_or(|found| found.windows.len() == row(&set, 8).windows.len()));
+        match get().await {
+            Ok(found) => assert_eq!(found.as_deref(), Some(&row(&set, 8)), "byte {at}"),
+            Err(SnapshotError::Corrupt { key, .. }) => {
+                assert_eq!(key, file.key);
+                found_out += 1;
+            }
+            Err(error) => panic!("{error}"),
         }
     }
+    // All but the magic before the row groups, which is not read.
+    assert!(found_out + 1 >= whole.len() / 7, "{found_out} of {}", whole.len() / 7);
+}
+
+#[tokio::test]
+async fn damage_in_one_file_leaves_the_others() {
+    let (folder, set) = (tempfile::tempdir().unwrap(), set());
+    let manifest = publish(folder.path(), &set, "a", 400, 4, 1).await;
+    let damaged = &manifest.files[2].key;
+    let mut bytes = std::fs::read(folder.path().join(damaged)).unwrap();
+    // In the first row group.
+    bytes[40] ^= 1;
+    std::fs::write(folder.path().join(damaged), bytes).unwrap();
+    let reader = open(folder.path()).await.unwrap().unwrap();
+    for n in 0..400 {
+        let found = reader.get(Party::Caller, Level::Phone, &key(n)).await;
+        if online_file_of(&key(n), 4) == 2 {
+            assert!(matches!(&found, Err(SnapshotError::Corrupt { key, .. }) if key == damaged), "{n}");
+        } else {
+            assert_eq!(found.unwrap().as_deref(), Some(&row(&set, n + 1)), "{n}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_is_not_read_again() {
+    let (folder, set) = (tempfile::tempdir().unwrap(), set());
+    let manifest = publish(folder.path(), &set, "a", 1_000, 1, 1).await;
+    let cache = Arc::new(SnapshotCache::new(CacheSizes::of_total(64 << 20)));
+    let reader = SnapshotReader::open(Objects::in_folder(folder.path()), Arc::clone(&set), Arc::clone(&cache));
+    let reader = reader.await.unwrap().unwrap();
+    let get = async |n: u64| reader.get(Party::Caller, Level::Phone, &key(n)).await;
+    // Many at a time read a block once.
+    let found = futures::future::join_all((0..50).map(|_| get(7))).await;
+    assert!(found.into_iter().all(|found| found.unwrap().as_deref() == Some(&row(&set, 8))));
+    let usage = cache.usage();
+    assert_eq!((usage.block_reads, usage.footer_reads), (1, 1), "{usage:?}");
+    // From now on there is nothing to read.
+    std::fs::remove_file(folder.path().join(&manifest.files[0].key)).unwrap();
+    for n in [7, 8] {
+        assert_eq!(get(n).await.unwrap().as_deref(), Some(&row(&set, n + 1)));
+    }
+    assert_eq!(get(5).await.unwrap().as_deref(), Some(&row(&set, 6)));
+    let hits = cache.usage().row_hits;
+    assert_eq!(get(5).await.unwrap().as_deref(), Some(&row(&set, 6)));
+    assert_eq!(cache.usage().row_hits, hits + 1);
+    // A block that is not there is asked for again, not remembered as missing.
+    assert!(get(999).await.is_err());
+    assert!(get(999).await.is_err());
 }

@@ -13,6 +13,12 @@ use lambda_http::tower::Service as _;
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 pub const VALUES_MAX: usize = 20_000;
 
+const MB: u64 = 1024 * 1024;
+/// What a function of 128 MB can spare.
+const CACHE_MB_DEFAULT: u64 = 32;
+/// Less than the most memory that a function can have.
+const CACHE_MB_MAX: u64 = 8_192;
+
 /// What the environment configures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
@@ -22,6 +28,8 @@ pub struct Configuration {
     pub data: String,
     /// `FEATURES_FILE`: the definitions in the function's zip; `None` for the default set.
     pub features_file: Option<String>,
+    /// `CACHE_MB`: memory for what is read of snapshots, in bytes here.
+    pub cache_bytes: u64,
 }
 
 /// A variable that is needed and not set.
@@ -41,8 +49,18 @@ impl Configuration {
             tile_table: required("TILE_TABLE", "must name the table of tiles")?,
             data: required("DATA", "must be the folder or s3:// URL below which snapshots/ lies")?,
             features_file: variable("FEATURES_FILE"),
+            cache_bytes: match variable("CACHE_MB") {
+                Some(text) => cache_bytes(&text)?,
+                None => CACHE_MB_DEFAULT * MB,
+            },
         })
     }
+}
+
+fn cache_bytes(text: &str) -> Result<u64, ConfigurationError> {
+    let megabytes = text.parse().ok().filter(|megabytes| (1..=CACHE_MB_MAX).contains(megabytes));
+    let wrong = ConfigurationError { name: "CACHE_MB", rule: "must be a whole number of megabytes from 1 to 8192" };
+    megabytes.map(|megabytes: u64| megabytes * MB).ok_or(wrong)
 }
 
 /// The body of an answer.

@@ -68,6 +68,8 @@ pub struct Reply {
     pub complete_before_ms: Option<i64>,
     /// Days of the windows of which the snapshot knows less than all.
     pub gaps: BTreeSet<DayGap>,
+    /// When the snapshot that was read was last seen to be the newest; `None` if none was read.
+    pub snapshot_checked_at_ms: Option<i64>,
 }
 
 /// The snapshot that one request is answered from.
@@ -137,6 +139,9 @@ impl Lookup {
         }
         reply.complete_before_ms = parties.iter().find_map(|evidence| evidence.complete_before_ms);
         for evidence in parties {
+            if let (true, Ok(snapshot)) = (evidence.snapshot_read, &pinned.0) {
+                reply.snapshot_checked_at_ms = Some(snapshot.checked_at_ms());
+            }
             reply.degraded.extend(evidence.degraded);
             reply.gaps.extend(evidence.gaps);
         }
@@ -180,11 +185,12 @@ impl Lookup {
         if let Some((first, last)) = left_out().next().zip(left_out().next_back()) {
             degraded.insert(Degradation::RecordsLeftOut { days: left_out().count(), first, last });
         }
+        let snapshot_read = matches!(read.row, Some(Ok(_)));
         let complete_before_ms = match (&read.row, day) {
             (Some(Ok(_)), Some(day)) => day.complete_before_ms,
             _ => None,
         };
-        PartyEvidence { windows, degraded, complete_before_ms, gaps }
+        PartyEvidence { windows, degraded, complete_before_ms, gaps, snapshot_read }
     }
 
     /// The states of all tile intervals of the plans, in one read; an error leaves none.
@@ -243,6 +249,7 @@ struct PartyEvidence<'a> {
     degraded: BTreeSet<Degradation>,
     complete_before_ms: Option<i64>,
     gaps: BTreeSet<DayGap>,
+    snapshot_read: bool,
 }
 
 /// What is known of an entity over one window.

@@ -26,6 +26,7 @@ pub fn features(catalog: &Catalog, target: &Target, as_of: AsOf, reply: &Reply) 
         degraded: !reply.degraded.is_empty(),
         degraded_reasons: reply.degraded.iter().map(ToString::to_string).collect(),
         complete_for_arrivals_before: reply.complete_before_ms.map(from_millis).into(),
+        snapshot_checked_at: reply.snapshot_checked_at_ms.map(from_millis).into(),
         day_gaps: day_gaps(reply.gaps.iter().copied()),
         ..Default::default()
     }

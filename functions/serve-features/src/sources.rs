@@ -61,6 +61,9 @@ pub trait Snapshot: Send + Sync {
     /// The days of its longest window that it knows less of than all, in their order.
     fn gaps(&self) -> &[DayGap];
 
+    /// When it was last seen to be the newest, in milliseconds since 1970 UTC.
+    fn checked_at_ms(&self) -> i64;
+
     /// The states of an entity; `None` if nothing happened in the longest window.
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>>;
 }

@@ -7,7 +7,7 @@ use features::{Entity, FeatureSet, State};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use objects::Objects;
-use snapshot::{DayGap, OnlineRow, SnapshotError, SnapshotReader};
+use snapshot::{DayGap, OnlineRow, SnapshotCache, SnapshotError, SnapshotReader};
 use tiles::{Interval, TileStore, WindowState, read_coverage, read_states};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -64,15 +64,18 @@ impl<S: TileStore + 'static> TileSource for StoredTiles<S> {
 pub struct PublishedSnapshots {
     objects: Objects,
     set: Arc<FeatureSet>,
+    cache: Arc<SnapshotCache>,
+    clock: Clock,
     seen: RwLock<Option<Seen>>,
     /// Held while the manifest is read, so that one request reads it for all.
     reading: Mutex<()>,
 }
 
 impl PublishedSnapshots {
-    /// Follows the snapshots below `objects`. Nothing is read yet.
-    pub fn new(objects: Objects, set: Arc<FeatureSet>) -> Self {
-        Self { objects, set, seen: RwLock::new(None), reading: Mutex::new(()) }
+    /// Follows the snapshots below `objects`, remembering what was read in `cache`. `clock` says when
+    /// it looked. Nothing is read yet.
+    pub fn new(objects: Objects, set: Arc<FeatureSet>, cache: Arc<SnapshotCache>, clock: Clock) -> Self {
+        Self { objects, set, cache, clock, seen: RwLock::new(None), reading: Mutex::new(()) }
     }
 
     async fn follow(&self) -> Result<Current, SourceError> {
@@ -94,25 +97,32 @@ impl PublishedSnapshots {
         {
             return Ok(seen.current());
         }
-        let looked = self.look(seen.and_then(|seen| seen.reader)).await?;
+        let looked = self.look(seen).await?;
         let current = looked.current();
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(looked);
         Ok(current)
     }
 
     /// Reads the manifest. If that fails, a snapshot that was open stays.
-    async fn look(&self, open: Option<Arc<SnapshotReader>>) -> Result<Seen, SourceError> {
-        let seen =
-            |reader, other_version, after| Seen { reader, other_version, look_again_at: Instant::now() + after };
-        if let Some(reader) = open {
+    async fn look(&self, before: Option<Seen>) -> Result<Seen, SourceError> {
+        // What is read from now on may be newer than this moment, never older.
+        let now_ms = (self.clock)();
+        let seen = |reader, other_version, after| Seen {
+            reader,
+            other_version,
+            checked_at_ms: now_ms,
+            look_again_at: Instant::now() + after,
+        };
+        if let Some(Seen { reader: Some(reader), checked_at_ms, .. }) = before {
             let refreshed = reader.refresh().await;
-            if let Err(error) = &refreshed {
+            if let Err(error) = refreshed {
                 tracing::warn!(%error, "the snapshot manifest could not be read again; the snapshot before stays");
+                return Ok(Seen { checked_at_ms, ..seen(Some(reader), None, RETRY_AFTER) });
             }
-            let after = if refreshed.is_ok() { REFRESH_AFTER } else { RETRY_AFTER };
-            return Ok(seen(Some(reader), None, after));
+            return Ok(seen(Some(reader), None, REFRESH_AFTER));
         }
-        match SnapshotReader::open(self.objects.clone(), Arc::clone(&self.set)).await {
+        let opened = SnapshotReader::open(self.objects.clone(), Arc::clone(&self.set), Arc::clone(&self.cache));
+        match opened.await {
             Ok(Some(reader)) => Ok(seen(Some(Arc::new(reader)), None, REFRESH_AFTER)),
             Ok(None) => Ok(seen(None, None, RETRY_AFTER)),
             Err(SnapshotError::FeatureSet { found, .. }) => Ok(seen(None, Some(found), RETRY_AFTER)),
@@ -136,35 +146,46 @@ impl SnapshotSource for PublishedSnapshots {
 struct Seen {
     reader: Option<Arc<SnapshotReader>>,
     other_version: Option<String>,
+    /// When the manifest was last read with success, in milliseconds since 1970 UTC.
+    checked_at_ms: i64,
     look_again_at: Instant,
 }
 
 impl Seen {
     fn current(&self) -> Current {
         match (&self.reader, &self.other_version) {
-            (Some(reader), _) => Current::Open(Arc::new(Opened(reader.current()))),
+            (Some(reader), _) => {
+                Current::Open(Arc::new(Opened { snapshot: reader.current(), checked_at_ms: self.checked_at_ms }))
+            }
             (None, Some(version)) => Current::OtherVersion(version.clone()),
             (None, None) => Current::None,
         }
     }
 }
 
-struct Opened(Arc<snapshot::Snapshot>);
+struct Opened {
+    snapshot: Arc<snapshot::Snapshot>,
+    checked_at_ms: i64,
+}
 
 impl Snapshot for Opened {
     fn day(&self) -> SnapshotDay {
-        let manifest = self.0.manifest();
+        let manifest = self.snapshot.manifest();
         SnapshotDay { day: manifest.as_of.days(), complete_before_ms: manifest.complete_for_arrivals_before }
     }
 
     fn gaps(&self) -> &[DayGap] {
-        self.0.gaps()
+        self.snapshot.gaps()
+    }
+
+    fn checked_at_ms(&self) -> i64 {
+        self.checked_at_ms
     }
 
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
         async {
-            let row = self.0.get(entity.party, entity.level, &entity.key).await.map_err(SourceError::new)?;
-            Ok(row.map(|row| Arc::new(row) as Arc<dyn Row>))
+            let row = self.snapshot.get(entity.party, entity.level, &entity.key).await.map_err(SourceError::new)?;
+            Ok(row.map(|row| row as Arc<dyn Row>))
         }
         .boxed()
     }

@@ -115,7 +115,12 @@ impl World {
         if let Some(day) = self.snapshot {
             self.publish(day).await;
         }
-        let published = PublishedSnapshots::new(Objects::in_folder(self.folder.path()), Arc::clone(&self.set));
+        let published = PublishedSnapshots::new(
+            Objects::in_folder(self.folder.path()),
+            Arc::clone(&self.set),
+            Arc::default(),
+            Arc::clone(&clock),
+        );
         let snapshots = Arc::new(Failing {
             inner: published,
             folder: Arc::clone(&self.folder),
@@ -190,8 +195,9 @@ impl World {
             for (number, part) in writer.finish().unwrap().into_iter().enumerate() {
                 let key = online_key(as_of, &run, party, level, number);
                 objects.put(&key, std::fs::read(&part.path).unwrap()).await.unwrap();
-                let LocalPart { rows, bytes, first_key, last_key, .. } = part;
-                files.push(FaceFile { party, level, face: Face::Online, key, rows, bytes, first_key, last_key });
+                let LocalPart { rows, bytes, first_key, last_key, footer_crc32, .. } = part;
+                let face = Face::Online;
+                files.push(FaceFile { party, level, face, key, rows, bytes, first_key, last_key, footer_crc32 });
             }
         }
         let manifest = Manifest {
@@ -307,6 +313,10 @@ impl Snapshot for Failing<Arc<dyn Snapshot>> {
 
     fn gaps(&self) -> &[DayGap] {
         self.inner.gaps()
+    }
+
+    fn checked_at_ms(&self) -> i64 {
+        self.inner.checked_at_ms()
     }
 
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
