@@ -103,22 +103,28 @@ impl Catalog {
         party: Option<Party>,
         level: Level,
     ) -> Result<Vec<Asked>, RequestError> {
-        let answers = |asked: &Asked| {
-            party.is_none_or(|party| party == self.feature(*asked).party)
-                && self.levels(*asked).any(|offered| offered == level)
-        };
-        let Some(named) = &selection.0 else {
-            return Ok(self.all().filter(answers).collect());
-        };
-        let mut all = BTreeSet::new();
-        for (name, asked) in named {
-            if !asked.iter().any(answers) {
-                let offers = self.offers(asked);
-                return Err(RequestError::FeatureElsewhere { name: name.clone(), party, level, offers });
-            }
-            all.extend(asked.iter().copied().filter(answers));
+        let elsewhere =
+            |(_, asked): &&(String, Vec<Asked>)| !asked.iter().any(|asked| self.is_of(*asked, party, level));
+        if let Some((name, asked)) = selection.0.iter().flatten().find(elsewhere) {
+            let offers = self.offers(asked);
+            return Err(RequestError::FeatureElsewhere { name: name.clone(), party, level, offers });
         }
-        Ok(all.into_iter().collect())
+        Ok(self.asked_of(selection, party, level))
+    }
+
+    /// What of a selection there is for a level and for a party, or both where none is given.
+    pub fn asked_of(&self, selection: &Selection, party: Option<Party>, level: Level) -> Vec<Asked> {
+        let answers = |asked: &Asked| self.is_of(*asked, party, level);
+        let Some(named) = &selection.0 else {
+            return self.all().filter(answers).collect();
+        };
+        let all: BTreeSet<Asked> = named.iter().flat_map(|(_, asked)| asked).copied().filter(answers).collect();
+        all.into_iter().collect()
+    }
+
+    fn is_of(&self, asked: Asked, party: Option<Party>, level: Level) -> bool {
+        party.is_none_or(|party| party == self.feature(asked).party)
+            && self.levels(asked).any(|offered| offered == level)
     }
 
     fn offers(&self, asked: &[Asked]) -> Vec<(Party, Level)> {

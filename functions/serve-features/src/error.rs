@@ -54,6 +54,20 @@ pub enum RequestError {
         /// The level of the field.
         field: Level,
     },
+    /// A further level is unspecified.
+    #[error("more_levels[{index}] is unspecified: name a level")]
+    LevelUnnamed {
+        /// Its place in the list.
+        index: usize,
+    },
+    /// A further level is asked for twice.
+    #[error("more_levels[{index}] is {} again: name each level once, and not that of the request", .level.as_str())]
+    LevelRepeated {
+        /// Its place in the list.
+        index: usize,
+        /// The level.
+        level: Level,
+    },
     /// An enum value that this version does not know.
     #[error("{field} is {value}, which is not known: use a name of the enum")]
     EnumUnknown {
@@ -138,6 +152,8 @@ impl RequestError {
             Self::NoSuchLevel { .. } => "number_has_no_such_level",
             Self::KeyInvalid { .. } => "number_no_key",
             Self::LevelTwice { .. } => "level_twice",
+            Self::LevelUnnamed { .. } => "level_unnamed",
+            Self::LevelRepeated { .. } => "level_repeated",
             Self::EnumUnknown { .. } => "enum_unknown",
             Self::AsOfInvalid => "as_of_invalid",
             Self::AsOfFuture { .. } => "as_of_future",
@@ -159,6 +175,7 @@ impl RequestError {
             | Self::KeyInvalid { length, .. } => ("number", *length),
             Self::NumberAnonymous => ("number", "anonymous".len()),
             Self::LevelTwice { .. } => ("level", 0),
+            Self::LevelUnnamed { .. } | Self::LevelRepeated { .. } => ("more_levels", 0),
             Self::EnumUnknown { field, .. } => (field, 0),
             Self::AsOfInvalid | Self::AsOfFuture { .. } => ("as_of", 0),
             Self::FeatureUnknown { length, .. } => ("features", *length),

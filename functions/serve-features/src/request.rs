@@ -33,7 +33,7 @@ pub fn target(
     level: buffa::EnumValue<v1::Level>,
 ) -> Result<Target, RequestError> {
     let party = party_of(party)?;
-    let field = level_of(level)?;
+    let field = level_of("level", level)?;
     let tagged = [Level::Prefix, Level::Range].into_iter().find_map(|level| {
         let key = number.strip_prefix(level.as_str())?.strip_prefix(':')?;
         Some((level, key))
@@ -48,6 +48,19 @@ pub fn target(
         }
     };
     Ok(Target { party, level, key })
+}
+
+/// The further levels of a request for a number at `level`.
+pub fn more_levels(sent: &[buffa::EnumValue<v1::Level>], level: Level) -> Result<Vec<Level>, RequestError> {
+    let mut levels = Vec::new();
+    for (index, sent) in sent.iter().enumerate() {
+        let Some(more) = level_of("more_levels", *sent)? else { return Err(RequestError::LevelUnnamed { index }) };
+        if more == level || levels.contains(&more) {
+            return Err(RequestError::LevelRepeated { index, level: more });
+        }
+        levels.push(more);
+    }
+    Ok(levels)
 }
 
 /// The moment a request asks for; absent is now.
@@ -66,13 +79,13 @@ fn party_of(sent: buffa::EnumValue<v1::Party>) -> Result<Option<Party>, RequestE
     }
 }
 
-fn level_of(sent: buffa::EnumValue<v1::Level>) -> Result<Option<Level>, RequestError> {
+fn level_of(field: &'static str, sent: buffa::EnumValue<v1::Level>) -> Result<Option<Level>, RequestError> {
     match sent.as_known() {
         Some(v1::Level::LEVEL_UNSPECIFIED) => Ok(None),
         Some(v1::Level::LEVEL_PHONE) => Ok(Some(Level::Phone)),
         Some(v1::Level::LEVEL_PREFIX) => Ok(Some(Level::Prefix)),
         Some(v1::Level::LEVEL_RANGE) => Ok(Some(Level::Range)),
-        None => Err(RequestError::EnumUnknown { field: "level", value: sent.to_i32() }),
+        None => Err(RequestError::EnumUnknown { field, value: sent.to_i32() }),
     }
 }
 
@@ -172,6 +185,22 @@ mod tests {
             error.to_string(),
             "number of 11 bytes is of kind ext and has no prefix: only numbers that begin with + have one"
         );
+    }
+
+    #[test]
+    fn further_levels_are_named_and_named_once() {
+        let read = |sent: &[L]| {
+            let sent: Vec<_> = sent.iter().map(|level| (*level).into()).collect();
+            more_levels(&sent, Level::Phone)
+        };
+        assert_eq!(read(&[]), Ok(Vec::new()));
+        assert_eq!(read(&[L::LEVEL_RANGE, L::LEVEL_PREFIX]), Ok(vec![Level::Range, Level::Prefix]));
+        let repeated = |index, level| Err(RequestError::LevelRepeated { index, level });
+        assert_eq!(read(&[L::LEVEL_PHONE]), repeated(0, Level::Phone));
+        assert_eq!(read(&[L::LEVEL_RANGE, L::LEVEL_RANGE]), repeated(1, Level::Range));
+        assert_eq!(read(&[L::LEVEL_UNSPECIFIED]), Err(RequestError::LevelUnnamed { index: 0 }));
+        let unknown = more_levels(&[9.into()], Level::Phone);
+        assert_eq!(unknown, Err(RequestError::EnumUnknown { field: "more_levels", value: 9 }));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cdr::NumberPlan;
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
 use features::FeatureSet;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future, stream};
 use proto::{Timestamp, v1};
 
 use crate::answer_log::AnswerLog;
@@ -78,8 +78,18 @@ impl Service {
         let as_of = self.as_of(request.as_of.as_option())?;
         let selection = self.catalog().select(&request.features)?;
         let question = self.question(&request.number, request.party, request.level, &selection)?;
+        let more = request::more_levels(&request.more_levels, question.target.level)?;
         let pinned = self.lookup.pin().await;
-        self.answer(&question, as_of, &pinned).await
+        let of_level = async |level| {
+            let level = response::level(level).into();
+            let question = self.offered(&request.number, request.party, level, &selection)?;
+            self.answer(&question, as_of, &pinned).await
+        };
+        let of_levels = future::join_all(more.into_iter().map(of_level));
+        let (answer, of_levels) = future::join(self.answer(&question, as_of, &pinned), of_levels).await;
+        let mut answer = answer?;
+        answer.more_levels = of_levels.into_iter().map(response::entity_result).collect();
+        Ok(answer)
     }
 
     /// The features of many entities. What is wrong with the whole request is an error, what is wrong with one
@@ -149,10 +159,26 @@ impl Service {
         level: buffa::EnumValue<v1::Level>,
         selection: &Selection,
     ) -> Result<Question, RequestError> {
-        let range_digits = self.catalog().set().settings().range_digits;
-        let target = request::target(&self.plan, range_digits, number, party, level)?;
+        let target = request::target(&self.plan, self.range_digits(), number, party, level)?;
         let asked = self.catalog().asked(selection, target.party, target.level)?;
         Ok(Question { target, asked })
+    }
+
+    /// The same, of the features that the level has.
+    fn offered(
+        &self,
+        number: &str,
+        party: buffa::EnumValue<v1::Party>,
+        level: buffa::EnumValue<v1::Level>,
+        selection: &Selection,
+    ) -> Result<Question, RequestError> {
+        let target = request::target(&self.plan, self.range_digits(), number, party, level)?;
+        let asked = self.catalog().asked_of(selection, target.party, target.level);
+        Ok(Question { target, asked })
+    }
+
+    fn range_digits(&self) -> u8 {
+        self.catalog().set().settings().range_digits
     }
 
     async fn answer(

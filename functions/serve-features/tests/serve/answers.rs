@@ -261,6 +261,35 @@ async fn windows_from_before_counting_began_are_marked() {
 }
 
 #[tokio::test]
+async fn levels_of_one_number_are_what_each_is_alone() {
+    let now = MIDNIGHT + 5 * MINUTE_MS;
+    let world = World::new(history(now + 1), now).with_snapshot(1);
+    let service = world.service().await;
+    let levels = [Level::LEVEL_RANGE, Level::LEVEL_PREFIX];
+    for features in [&[][..], &["calls_7d", "calls_5m"]] {
+        let mut request = ask(CALLER, features);
+        request.more_levels = levels.iter().map(|level| (*level).into()).collect();
+        let mut answer = service.get(&request).await.unwrap();
+        for (level, result) in levels.into_iter().zip(std::mem::take(&mut answer.more_levels)) {
+            let Some(v1::EntityOutcome::Features(of_level)) = result.result else { panic!("{result:?}") };
+            // A range has no windows of minutes: they are left out there.
+            let names = if level == Level::LEVEL_RANGE { &features[..features.len().min(1)] } else { features };
+            let alone = v1::GetFeaturesRequest { level: level.into(), ..ask(CALLER, names) };
+            assert_eq!(*of_level, service.get(&alone).await.unwrap());
+            assert!(!of_level.values.is_empty());
+        }
+        assert_eq!(answer, service.get(&ask(CALLER, features)).await.unwrap());
+    }
+    // A number without prefixes is answered at the level that it has.
+    let mut request = ask("ext:hq/1001", &["calls_5m"]);
+    request.more_levels = vec![Level::LEVEL_PREFIX.into()];
+    let answer = service.get(&request).await.unwrap();
+    assert_eq!(integer(&answer, "calls_5m"), 0);
+    let Some(v1::EntityOutcome::Error(error)) = &answer.more_levels[0].result else { panic!("{answer:?}") };
+    assert_eq!(error.reason, "number_has_no_such_level");
+}
+
+#[tokio::test]
 async fn the_future_is_refused() {
     let world = World::new(Vec::new(), MIDNIGHT);
     let mut request = ask(CALLER, &[]);
@@ -450,4 +479,10 @@ async fn a_new_snapshot_is_taken_up_without_a_restart() {
     assert_eq!(source().await, (Source::SOURCE_BATCH, true));
     tokio::time::advance(REFRESH_AFTER).await;
     assert_eq!(source().await, (Source::SOURCE_MERGED, false));
+    // It says when it was seen to be the newest.
+    let checked_at = async || {
+        let answer = service.get(&ask(CALLER, &["calls_7d"])).await.unwrap();
+        proto::to_millis(answer.snapshot_checked_at.as_option().unwrap()).unwrap()
+    };
+    assert_eq!(checked_at().await, now);
 }
