@@ -146,7 +146,7 @@ async fn a_bucket_is_read_and_written() {
     let rows: Vec<_> = right.scan(Party::Caller, Level::Prefix).try_collect().await.unwrap();
     assert!(!rows.is_empty());
     for (key, row) in rows {
-        assert_eq!(found.get(Party::Caller, Level::Prefix, &key).await.unwrap(), Some(row));
+        assert_eq!(found.get(Party::Caller, Level::Prefix, &key).await.unwrap().as_deref(), Some(&row));
     }
     assert_eq!(column(&right, "calls_30d").await, column(&found, "calls_30d").await);
     local.shutdown().await;

@@ -202,7 +202,7 @@ async fn online_rows_hold_the_wide_values_and_the_windows_without_their_oldest_d
                 }
             }
             for (key, row) in scanned {
-                assert_eq!(snapshot.get(party, level, &key).await.unwrap(), Some(row));
+                assert_eq!(snapshot.get(party, level, &key).await.unwrap().as_deref(), Some(&row));
             }
             assert_eq!(snapshot.get(party, level, "+19995550000").await.unwrap(), None);
             assert_eq!(snapshot.get(party, level, "").await.unwrap(), None);

@@ -20,6 +20,7 @@ use serve_features::answer_log::AnswerLog;
 use serve_features::native::NativeServer;
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service};
+use snapshot::SnapshotCache;
 use tiles::DynamoTiles;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
@@ -152,8 +153,9 @@ impl Running {
         data: Objects,
         clock: Clock,
         answer_log: Option<AnswerLog>,
+        cache: Arc<SnapshotCache>,
     ) -> anyhow::Result<Self> {
-        let service = service(set, tiles, data, clock)?;
+        let service = service(set, tiles, data, clock, cache)?;
         let service = Arc::new(match answer_log {
             Some(log) => service.with_answer_log(log),
             None => service,
@@ -182,9 +184,10 @@ pub(crate) fn service(
     tiles: DynamoTiles,
     data: Objects,
     clock: Clock,
+    cache: Arc<SnapshotCache>,
 ) -> anyhow::Result<Service> {
     let plan = NumberPlan::new(&set.settings().default_region)?;
     let tiles = Arc::new(StoredTiles::new(tiles, Arc::clone(set), Arc::clone(&clock)));
-    let snapshots = Arc::new(PublishedSnapshots::new(data, Arc::clone(set), Arc::default(), Arc::clone(&clock)));
+    let snapshots = Arc::new(PublishedSnapshots::new(data, Arc::clone(set), cache, Arc::clone(&clock)));
     Ok(Service::new(Arc::clone(set), plan, tiles, snapshots, clock))
 }

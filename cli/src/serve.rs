@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use objects::Location;
+use shared_cache::RedisRanges;
+use snapshot::{CacheSizes, SnapshotCache};
 use tiles::DynamoTiles;
 
 use crate::answer_log::AnswerLogFlags;
@@ -30,6 +32,13 @@ pub(crate) struct Arguments {
     /// A local DynamoDB, such as the one that `tollwatch up` names [default: that of the AWS account]
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
+    /// Memory for what is read of snapshots, in MB
+    #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    cache_mb: u64,
+    /// A Redis that services share what they read of snapshots through: redis://[user:password@]host:port, or rediss://
+    /// for TLS. Who can write to it can change answers
+    #[arg(long, value_name = "URL", env = "TOLLWATCH_CACHE", hide_env_values = true)]
+    cache: Option<String>,
     #[command(flatten)]
     answer_log: AnswerLogFlags,
     #[command(flatten)]
@@ -45,7 +54,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let tiles = DynamoTiles::new(endpoint.dynamodb().await?, &arguments.tiles);
     endpoint.check_table(&tiles, &arguments.tiles, "--tiles").await?;
     let answer_log = arguments.answer_log.open()?;
-    let running = Running::start(arguments.address, &set, tiles, data, Arc::new(clock::now_ms), answer_log);
+    let mut cache = SnapshotCache::new(CacheSizes::of_total(arguments.cache_mb * 1024 * 1024));
+    if let Some(url) = &arguments.cache {
+        cache = cache.with_shared(Arc::new(RedisRanges::new(url).or_user()?));
+    }
+    let cache = Arc::new(cache);
+    let running = Running::start(arguments.address, &set, tiles, data, Arc::new(clock::now_ms), answer_log, cache);
     let running = running.await.or_user()?;
     if !running.address.ip().is_loopback() {
         eprintln!(

@@ -115,8 +115,15 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     report.took(Step::CheckBatch, started.elapsed());
 
     let end_ms = material.end_ms;
-    let service =
-        Running::start(([127, 0, 0, 1], 0).into(), &set, stream.tiles.clone(), data, Arc::new(move || end_ms), None);
+    let service = Running::start(
+        ([127, 0, 0, 1], 0).into(),
+        &set,
+        stream.tiles.clone(),
+        data,
+        Arc::new(move || end_ms),
+        None,
+        Arc::default(),
+    );
     let service = service.await.or_internal()?;
     let url = format!("http://{}", service.address);
     let started = Instant::now();

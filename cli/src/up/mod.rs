@@ -122,7 +122,15 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let tiles = DynamoTiles::new(dynamodb, TILE_TABLE);
     tiles.create_table_if_missing().await.or_internal()?;
     let data = Objects::in_folder(folder);
-    let service = Running::start(address, &set, tiles.clone(), data.clone(), Arc::new(clock::now_ms), answer_log);
+    let service = Running::start(
+        address,
+        &set,
+        tiles.clone(),
+        data.clone(),
+        Arc::new(clock::now_ms),
+        answer_log,
+        Arc::default(),
+    );
     let service = service.await.or_user()?;
 
     let archived = begin(&mut state, &arguments)?;

@@ -9,9 +9,9 @@ use features::{Level, Party};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::OnlineRow;
 use crate::packed_reader::StoredRow;
 use crate::row_group::Footer;
+use crate::{OnlineRow, RangeCache};
 
 /// What an entry costs beside its contents, roughly.
 const ENTRY_BYTES: u64 = 128;
@@ -48,7 +48,7 @@ pub struct CacheUse {
     pub rows: u64,
     /// Of them, those that were there.
     pub row_hits: u64,
-    /// Blocks read: one ranged read each.
+    /// Blocks read: one ranged read each, of a file or from the shared cache.
     pub block_reads: u64,
     /// Footers read: mostly one ranged read each.
     pub footer_reads: u64,
@@ -61,6 +61,7 @@ pub struct SnapshotCache {
     footers: Cache<FileId, Arc<Footer>, Weigh>,
     blocks: Cache<BlockId, Arc<Block>, Weigh>,
     rows: Cache<RowId, Option<Arc<OnlineRow>>, Weigh>,
+    shared: Option<Arc<dyn RangeCache>>,
     // What was asked for and not there the cache counts more than once where several wait for it.
     block_reads: AtomicU64,
     footer_reads: AtomicU64,
@@ -75,9 +76,21 @@ impl SnapshotCache {
             footers: Cache::with_weighter(items(sizes.footers, 64 * 1024), sizes.footers, Weigh),
             blocks: Cache::with_weighter(items(sizes.blocks, 100 * 1024), sizes.blocks, Weigh),
             rows: Cache::with_weighter(items(sizes.rows, 4 * 1024), sizes.rows, Weigh),
+            shared: None,
             block_reads: AtomicU64::new(0),
             footer_reads: AtomicU64::new(0),
         }
+    }
+
+    /// Asks another cache for bytes before they are read from a file, and gives it what was read.
+    #[must_use]
+    pub fn with_shared(mut self, shared: Arc<dyn RangeCache>) -> Self {
+        self.shared = Some(shared);
+        self
+    }
+
+    pub(crate) fn shared(&self) -> Option<&dyn RangeCache> {
+        self.shared.as_deref()
     }
 
     /// What it has done so far.

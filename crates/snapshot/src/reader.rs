@@ -141,13 +141,43 @@ impl Snapshot {
     }
 
     async fn read_block(&self, file: &FaceFile, footer: &Footer, group: usize) -> Result<Arc<Block>, SnapshotError> {
-        let fetched = self.fetch_group(file, footer, group).await?;
-        let rows = read_stored(footer, group, &fetched);
-        let rows = rows.map_err(|error| SnapshotError::corrupt(&file.key, error))?;
-        if !rows.is_sorted_by(|one, next| one.key_bytes() < next.key_bytes()) {
-            return Err(SnapshotError::corrupt(&file.key, "its keys are not in order"));
+        let range = footer.group_range(group);
+        let start = range.start;
+        self.shared_bytes(file, range, |bytes| {
+            let fetched = Arc::new(Fetched { start, bytes });
+            footer.check_group(group, &fetched).map_err(|detail| SnapshotError::corrupt(&file.key, detail))?;
+            let rows = read_stored(footer, group, &fetched);
+            let rows = rows.map_err(|error| SnapshotError::corrupt(&file.key, error))?;
+            if !rows.is_sorted_by(|one, next| one.key_bytes() < next.key_bytes()) {
+                return Err(SnapshotError::corrupt(&file.key, "its keys are not in order"));
+            }
+            Ok(Arc::new(Block::new(rows)))
+        })
+        .await
+    }
+
+    /// Some bytes of a file, from the shared cache or the file, as `open` makes something of them. What the shared
+    /// cache gives and `open` refuses is read from the file.
+    async fn shared_bytes<T>(
+        &self,
+        file: &FaceFile,
+        range: Range<u64>,
+        open: impl Fn(Bytes) -> Result<T, SnapshotError>,
+    ) -> Result<T, SnapshotError> {
+        let Some(shared) = self.cache.shared() else {
+            return open(self.bytes(file, range).await?);
+        };
+        let place = self.objects.location().join(&file.key).to_string();
+        if let Some(bytes) = shared.get(&place, range.clone()).await
+            && bytes.len() as u64 == range.end - range.start
+            && let Ok(opened) = open(bytes)
+        {
+            return Ok(opened);
         }
-        Ok(Arc::new(Block::new(rows)))
+        let bytes = self.bytes(file, range.clone()).await?;
+        let opened = open(bytes.clone())?;
+        shared.put(&place, range, bytes);
+        Ok(opened)
     }
 
     /// All rows of a party and level, file by file; within a file by key. One row group is in memory at a time.
@@ -257,9 +287,9 @@ impl Snapshot {
     async fn read_footer(&self, file: &FaceFile) -> Result<Arc<Footer>, SnapshotError> {
         let mut wanted = TAIL_BYTES.min(file.bytes);
         loop {
-            let tail = self.bytes(file, file.bytes - wanted..file.bytes).await?;
-            let found = Footer::in_tail(&tail, file.bytes, file.footer_crc32);
-            match found.map_err(|detail| SnapshotError::corrupt(&file.key, detail))? {
+            let corrupt = |detail: String| SnapshotError::corrupt(&file.key, detail);
+            let open = |tail: Bytes| Footer::in_tail(&tail, file.bytes, file.footer_crc32).map_err(corrupt);
+            match self.shared_bytes(file, file.bytes - wanted..file.bytes, open).await? {
                 Tail::Whole(footer) => return Ok(Arc::new(footer)),
                 Tail::Wants(more) => wanted = more.min(file.bytes),
             }

@@ -30,6 +30,8 @@ pub struct Configuration {
     pub features_file: Option<String>,
     /// `CACHE_MB`: memory for what is read of snapshots, in bytes here.
     pub cache_bytes: u64,
+    /// `SHARED_CACHE`: the URL of a Redis that functions share what they read of snapshots through; `None` for none.
+    pub shared_cache: Option<String>,
 }
 
 /// A variable that is needed and not set.
@@ -49,6 +51,7 @@ impl Configuration {
             tile_table: required("TILE_TABLE", "must name the table of tiles")?,
             data: required("DATA", "must be the folder or s3:// URL below which snapshots/ lies")?,
             features_file: variable("FEATURES_FILE"),
+            shared_cache: variable("SHARED_CACHE"),
             cache_bytes: match variable("CACHE_MB") {
                 Some(text) => cache_bytes(&text)?,
                 None => CACHE_MB_DEFAULT * MB,

@@ -9,6 +9,7 @@ use objects::{Location, Objects};
 use serve_features::lambda::{Configuration, VALUES_MAX, answer};
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service, router};
+use shared_cache::RedisRanges;
 use snapshot::{CacheSizes, SnapshotCache};
 use tiles::DynamoTiles;
 
@@ -25,7 +26,11 @@ async fn main() -> Result<(), Error> {
     let data: Location = configuration.data.parse()?;
     let objects = Objects::open(&data, Some(aws_sdk_s3::Client::new(&sdk)))?;
     let tiles = Arc::new(StoredTiles::new(store, Arc::clone(&set), Arc::clone(&clock)));
-    let cache = Arc::new(SnapshotCache::new(CacheSizes::of_total(configuration.cache_bytes)));
+    let mut cache = SnapshotCache::new(CacheSizes::of_total(configuration.cache_bytes));
+    if let Some(url) = &configuration.shared_cache {
+        cache = cache.with_shared(Arc::new(RedisRanges::new(url)?));
+    }
+    let cache = Arc::new(cache);
     let snapshots = Arc::new(PublishedSnapshots::new(objects, Arc::clone(&set), cache, Arc::clone(&clock)));
 
     let service = Arc::new(Service::new(set, plan, tiles, snapshots, clock).with_values_max(VALUES_MAX));
