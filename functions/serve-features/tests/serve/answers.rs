@@ -51,7 +51,20 @@ async fn thirty_days_up_to_this_second_are_the_calendar_days_whichever_snapshot_
                 .map(|(n, _)| n)
                 .collect();
             assert!(!world.late.is_empty());
-            let names = ["calls", "velocity", "active_days", "talk_ms", "distinct_callees", "max_talk_ms"];
+            // Every kind of aggregate, with and without a condition.
+            let names = [
+                "calls",
+                "velocity",
+                "active_days",
+                "talk_ms",
+                "distinct_callees",
+                "max_talk_ms",
+                "min_ring_ms",
+                "mean_talk_ms",
+                "stddev_talk_ms",
+                "answer_seizure_ratio",
+                "short_calls",
+            ];
             let answer = world.service().await.get(&ask(CALLER, &names)).await.unwrap();
             assert!(!answer.degraded, "{:?}", answer.degraded_reasons);
             for days in [1, 7, 30, 90] {
@@ -65,6 +78,32 @@ async fn thirty_days_up_to_this_second_are_the_calendar_days_whichever_snapshot_
                 assert_eq!(integer(&answer, &format!("active_days_{days}d")), active.len() as i64, "{context}");
                 let callees: HashSet<_> = calls.iter().map(|call| call.callee.as_str()).collect();
                 assert_eq!(integer(&answer, &format!("distinct_callees_{days}d")), callees.len() as i64, "{context}");
+                let talks: Vec<i64> =
+                    calls.iter().filter(|call| call.answered_at_ms.is_some()).map(|call| call.talk_ms()).collect();
+                let extremes = [
+                    ("max_talk_ms", talks.iter().max().copied()),
+                    ("min_ring_ms", calls.iter().map(|call| call.ring_ms()).min()),
+                    ("short_calls", Some(talks.iter().filter(|talk| **talk < 6_000).count() as i64)),
+                ];
+                for (name, expected) in extremes {
+                    let found = &value(&answer, &format!("{name}_{days}d")).value;
+                    assert_eq!(*found, expected.map(v1::Value::Integer), "{name} {context}");
+                }
+                let answered = talks.len() as f64;
+                let mean = talks.iter().sum::<i64>() as f64 / answered;
+                let variance = talks.iter().map(|talk| (*talk as f64 - mean).powi(2)).sum::<f64>() / answered;
+                let ratio = ("answer_seizure_ratio", answered / calls.len() as f64);
+                // Of a day there is no mean.
+                let spread = [("mean_talk_ms", mean), ("stddev_talk_ms", variance.sqrt())];
+                for (name, expected) in spread.into_iter().filter(|_| days > 1).chain([ratio]) {
+                    let id = format!("{name}_{days}d");
+                    if expected.is_nan() {
+                        assert_eq!(value(&answer, &id).missing_reason, MissingReason::MISSING_REASON_NO_CALLS);
+                    } else {
+                        let found = number(&answer, &id);
+                        assert!((found - expected).abs() <= 1e-9 * expected.max(1.0), "{id} {found} {context}");
+                    }
+                }
                 let velocity = (calls.len() as f64 / days as f64 * 100.0).round() / 100.0;
                 assert!((number(&answer, &format!("velocity_{days}d")) - velocity).abs() < 1e-9, "{context}");
                 let of_calls = value(&answer, &format!("calls_{days}d"));

@@ -37,14 +37,15 @@ static PLAN: LazyLock<NumberPlan> = LazyLock::new(|| NumberPlan::new("US").unwra
 
 /// An answered call of `talk_ms`, or one that nobody answered.
 pub fn call(caller: &str, callee: &str, started_at_ms: i64, talk_ms: Option<i64>) -> CallRecord {
-    let answered_at_ms = talk_ms.map(|_| started_at_ms + 2_000);
+    let ring_ms = 1_000 + started_at_ms.rem_euclid(997);
+    let answered_at_ms = talk_ms.map(|_| started_at_ms + ring_ms);
     CallRecord {
         call_id: format!("{caller}-{callee}-{started_at_ms}").into(),
         caller: PLAN.parse(caller).unwrap(),
         callee: PLAN.parse(callee).unwrap(),
         started_at_ms,
         answered_at_ms,
-        ended_at_ms: started_at_ms + 2_000 + talk_ms.unwrap_or(10_000),
+        ended_at_ms: started_at_ms + ring_ms + talk_ms.unwrap_or(10_000),
         outcome: if talk_ms.is_some() { Outcome::Answered } else { Outcome::NoAnswer },
         channel: None,
         trunk: None,
