@@ -1,5 +1,7 @@
 //! Ctrl-C in the middle of a piece of work.
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::failure::{Blame as _, Failure};
 
 /// The exit code of a command that Ctrl-C ended, as shells have it.
@@ -26,9 +28,18 @@ pub(crate) async fn unless_interrupted<T>(
 
 /// Waits for Ctrl-C or, as service managers ask, SIGTERM.
 pub(crate) async fn stop_signal() -> Result<(), Failure> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).or_internal()?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.or_internal(),
-        _ = terminate.recv() => Ok(()),
-    }
+    catch_stop()?.await;
+    Ok(())
+}
+
+/// From now on Ctrl-C and SIGTERM end what is returned, and not the process: for those who say that they are ready.
+pub(crate) fn catch_stop() -> Result<impl Future<Output = ()>, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).or_internal()?;
+    let mut terminate = signal(SignalKind::terminate()).or_internal()?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -17,7 +17,7 @@ use count_calls::{BatchReport, CallCounter, CounterSettings, ObjectQuarantine};
 use event_source::{Checkpoints, EventSource, KinesisSource, MemoryCheckpoints, RunningSource, Settings};
 use objects::Objects;
 use serve_features::answer_log::AnswerLog;
-use serve_features::native::NativeServer;
+use serve_features::native::{Exposure, NativeServer};
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service};
 use snapshot::SnapshotCache;
@@ -145,22 +145,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the service over a table of tiles and the snapshots below `data`; a sample of its answers goes to the log.
-    pub(crate) async fn start(
-        address: SocketAddr,
-        set: &Arc<FeatureSet>,
-        tiles: DynamoTiles,
-        data: Objects,
-        clock: Clock,
-        answer_log: Option<AnswerLog>,
-        cache: Arc<SnapshotCache>,
-    ) -> anyhow::Result<Self> {
-        let service = service(set, tiles, data, clock, cache)?;
-        let service = Arc::new(match answer_log {
-            Some(log) => service.with_answer_log(log),
-            None => service,
-        });
-        let server = NativeServer::bind(address, service).await?;
+    /// Starts the service.
+    pub(crate) async fn start(address: SocketAddr, service: Service, exposure: Exposure) -> anyhow::Result<Self> {
+        let server = NativeServer::bind_with(address, Arc::new(service), exposure).await?;
         let address = server.address();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(server.serve(async {
@@ -178,16 +165,21 @@ impl Running {
     }
 }
 
-/// The service over a table of tiles and the snapshots below `data`.
+/// The service over a table of tiles and the snapshots below `data`; a sample of its answers goes to the log.
 pub(crate) fn service(
     set: &Arc<FeatureSet>,
     tiles: DynamoTiles,
     data: Objects,
     clock: Clock,
+    answer_log: Option<AnswerLog>,
     cache: Arc<SnapshotCache>,
 ) -> anyhow::Result<Service> {
     let plan = NumberPlan::new(&set.settings().default_region)?;
     let tiles = Arc::new(StoredTiles::new(tiles, Arc::clone(set), Arc::clone(&clock)));
     let snapshots = Arc::new(PublishedSnapshots::new(data, Arc::clone(set), cache, Arc::clone(&clock)));
-    Ok(Service::new(Arc::clone(set), plan, tiles, snapshots, clock))
+    let service = Service::new(Arc::clone(set), plan, tiles, snapshots, clock);
+    Ok(match answer_log {
+        Some(log) => service.with_answer_log(log),
+        None => service,
+    })
 }

@@ -11,10 +11,11 @@ use tiles::DynamoTiles;
 use crate::answer_log::AnswerLogFlags;
 use crate::defaults::{FeatureFile, SERVICE_ADDRESS};
 use crate::endpoints::Endpoint;
+use crate::exposure::{ExposureFlags, reload_at_hangup};
 use crate::failure::{Blame as _, Outcome};
-use crate::interrupt::stop_signal;
+use crate::interrupt::catch_stop;
 use crate::output::print;
-use crate::pipeline::Running;
+use crate::pipeline::{Running, service};
 use crate::{clock, locations};
 
 /// What it is told.
@@ -40,6 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL", env = "TOLLWATCH_CACHE", hide_env_values = true)]
     cache: Option<String>,
     #[command(flatten)]
+    exposure: ExposureFlags,
+    #[command(flatten)]
     answer_log: AnswerLogFlags,
     #[command(flatten)]
     definitions: FeatureFile,
@@ -48,6 +51,8 @@ pub(crate) struct Arguments {
 /// Serves until Ctrl-C or SIGTERM.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let set = arguments.definitions.read()?;
+    let exposure = arguments.exposure.read()?;
+    exposure.check(arguments.address).or_user()?;
     let data = locations::open(&arguments.data).await?;
     data.check_exists().await.or_user()?;
     let endpoint = Endpoint { flag: "--endpoint-url", url: arguments.endpoint_url.as_deref() };
@@ -59,17 +64,22 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         cache = cache.with_shared(Arc::new(RedisRanges::new(url).or_user()?));
     }
     let cache = Arc::new(cache);
-    let running = Running::start(arguments.address, &set, tiles, data, Arc::new(clock::now_ms), answer_log, cache);
-    let running = running.await.or_user()?;
-    if !running.address.ip().is_loopback() {
+    let service = service(&set, tiles, data, Arc::new(clock::now_ms), answer_log, cache).or_user()?;
+    let running = Running::start(arguments.address, service, exposure.clone()).await.or_user()?;
+    let address = running.address;
+    if let (false, Some(lack)) = (address.ip().to_canonical().is_loopback(), exposure.lack()) {
         eprintln!(
-            "tollwatch: warning: {} can be reached from other machines, without TLS and without a password: let \
-             something in front of it decide who may ask",
-            running.address
+            "tollwatch: warning: {address} can be reached from other machines, and {lack}: let something in front of it \
+             decide who may"
         );
     }
-    print(&format!("listening on http://{}, feature set {}\n", running.address, set.version()))?;
-    stop_signal().await?;
+    let scheme = if exposure.tls.is_some() { "https" } else { "http" };
+    let reloading = reload_at_hangup(exposure)?;
+    let stop = catch_stop()?;
+    print(&format!("listening on {scheme}://{address}, feature set {}\n", set.version()))?;
+    stop.await;
     eprintln!("tollwatch: finishing the requests in flight");
-    running.stop().await.or_internal()
+    let stopped = running.stop().await.or_internal();
+    reloading.abort();
+    stopped
 }

@@ -24,6 +24,7 @@ use event_source::{Redeliver, Settings};
 use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig};
 use objects::Objects;
 use oracle::Recount;
+use serve_features::native::Exposure;
 use snapshot::{RunId, Snapshot};
 use tiles::DynamoTiles;
 
@@ -32,7 +33,7 @@ use crate::defaults::{STREAM, TILE_TABLE};
 use crate::demo::material::Material;
 use crate::demo::report::{DemoReport, Step};
 use crate::failure::{Blame as _, Failure, Outcome};
-use crate::pipeline::{Consumer, ConsumerParts, Running, put_records};
+use crate::pipeline::{Consumer, ConsumerParts, Running, put_records, service};
 use crate::{clock, progress, times};
 
 /// Shards of the demo's stream.
@@ -115,16 +116,9 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     report.took(Step::CheckBatch, started.elapsed());
 
     let end_ms = material.end_ms;
-    let service = Running::start(
-        ([127, 0, 0, 1], 0).into(),
-        &set,
-        stream.tiles.clone(),
-        data,
-        Arc::new(move || end_ms),
-        None,
-        Arc::default(),
-    );
-    let service = service.await.or_internal()?;
+    let clock = Arc::new(move || end_ms);
+    let service = service(&set, stream.tiles.clone(), data, clock, None, Arc::default()).or_internal()?;
+    let service = Running::start(([127, 0, 0, 1], 0).into(), service, Exposure::default()).await.or_internal()?;
     let url = format!("http://{}", service.address);
     let started = Instant::now();
     let served = serve_check::check(&url, &set, &truth, &material).await.or_internal()?;

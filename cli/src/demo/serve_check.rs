@@ -44,7 +44,7 @@ pub(crate) struct Served {
     pub(crate) merged: Tally,
 }
 
-type Client = proto::v1::FeatureServiceClient<connectrpc::client::HttpClient>;
+type Client = proto::v1::FeatureServiceClient<serve_features::client::Transport>;
 
 /// Asks for every feature of every entity that had a call since the stream began.
 pub(crate) async fn check(

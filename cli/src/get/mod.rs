@@ -8,6 +8,7 @@ use connectrpc::{ConnectError, ErrorCode};
 use proto::v1;
 use serve_features::client;
 
+use crate::credentials::CredentialFlags;
 use crate::defaults::SERVICE_URL;
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::output::print;
@@ -33,6 +34,8 @@ pub(crate) struct Arguments {
     /// The service
     #[arg(long, value_name = "URL", default_value = SERVICE_URL)]
     url: String,
+    #[command(flatten)]
+    credentials: CredentialFlags,
     /// Print the response as the service gives it in JSON
     #[arg(long)]
     json: bool,
@@ -40,7 +43,7 @@ pub(crate) struct Arguments {
 
 /// Asks and prints.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    let client = client::connect(&arguments.url).or_user()?;
+    let client = client::connect_with(&arguments.url, &arguments.credentials.credentials()).or_user()?;
     let answered = client.get_features(arguments.request()).await;
     let response = answered.map_err(|error| explain(&error, &arguments.url))?.into_owned();
     if arguments.json {
@@ -80,12 +83,29 @@ fn explain(error: &ConnectError, url: &str) -> Failure {
     let detail = client::error_detail(error);
     match (error.code, detail) {
         (ErrorCode::InvalidArgument, _) => Failure::user(anyhow!("{message}")),
-        (ErrorCode::Unavailable | ErrorCode::DeadlineExceeded, None) => Failure::user(anyhow!(
-            "no service answers at {url} ({message}): start one with `tollwatch up`, or name another with --url"
+        (ErrorCode::Unauthenticated, Some(_)) => Failure::user(anyhow!(
+            "the service at {url} does not know who asks: name a file with one of its tokens with --token-file"
         )),
+        (ErrorCode::Unavailable | ErrorCode::DeadlineExceeded, None) => {
+            let cause = root_cause(error).unwrap_or_else(|| message.to_owned());
+            let remedy = if url.starts_with("https:") {
+                "--ca names the authority of its certificate, --client-cert your own where it wants one, --url another \
+                 service"
+            } else {
+                "start one with `tollwatch up`, or name another with --url"
+            };
+            Failure::user(anyhow!("no service answers at {url} ({cause}): {remedy}"))
+        }
         (code, Some(_)) => Failure::internal(anyhow!("the service at {url} could not answer: {code:?}: {message}")),
         (code, None) => {
             Failure::user(anyhow!("{url} does not answer as a feature service ({code:?}: {message}): see --url"))
         }
     }
+}
+
+/// What the system or the library that speaks TLS says, below what the layers above them make of it.
+fn root_cause(error: &ConnectError) -> Option<String> {
+    let first = std::error::Error::source(error)?;
+    let causes = std::iter::successors(Some(first), |cause| cause.source());
+    causes.last().map(ToString::to_string)
 }

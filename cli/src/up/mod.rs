@@ -25,6 +25,7 @@ use count_calls::BatchReport;
 use indicatif::HumanCount;
 use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig, Ports};
 use objects::Objects;
+use serve_features::native::Exposure;
 use snapshot::RAW;
 use tiles::DynamoTiles;
 use tokio::sync::watch;
@@ -34,7 +35,7 @@ use crate::defaults::{FeatureFile, STATE_FOLDER, TILE_TABLE};
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::stop_signal;
 use crate::output::print;
-use crate::pipeline::Running;
+use crate::pipeline::{Running, service};
 use crate::up::epoch::{System, Totals};
 use crate::up::feeder::{Ended, Feeder, Sent};
 use crate::up::history::Parts;
@@ -122,16 +123,9 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let tiles = DynamoTiles::new(dynamodb, TILE_TABLE);
     tiles.create_table_if_missing().await.or_internal()?;
     let data = Objects::in_folder(folder);
-    let service = Running::start(
-        address,
-        &set,
-        tiles.clone(),
-        data.clone(),
-        Arc::new(clock::now_ms),
-        answer_log,
-        Arc::default(),
-    );
-    let service = service.await.or_user()?;
+    let now_ms = Arc::new(clock::now_ms);
+    let service = service(&set, tiles.clone(), data.clone(), now_ms, answer_log, Arc::default()).or_user()?;
+    let service = Running::start(address, service, Exposure::default()).await.or_user()?;
 
     let archived = begin(&mut state, &arguments)?;
     let snapshots = Snapshots { data: data.clone(), set: Arc::clone(&set) };

@@ -3,6 +3,7 @@
 use cdr::NumberKind;
 use connectrpc::{ConnectError, ErrorCode, ErrorDetail};
 use features::{Level, Party};
+use http::{HeaderMap, HeaderValue, header};
 use proto::v1::FeatureError;
 
 /// The rule that a request breaks. Asking again does not help. Values are not repeated: numbers are personal
@@ -230,6 +231,69 @@ impl From<AnswerError> for ConnectError {
 impl From<RequestError> for ConnectError {
     fn from(error: RequestError) -> Self {
         AnswerError::from(error).into()
+    }
+}
+
+/// Why a request is turned away before it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It has no token that is known.
+    #[error("who asks is not known: send the header `authorization: Bearer TOKEN` with a token of this service")]
+    Unauthenticated,
+    /// Too many are being answered.
+    #[error(
+        "{max} requests are being answered, and no more at once: ask again in a moment, with longer and longer pauses; \
+         whoever runs the service can raise --max-in-flight or run more of it"
+    )]
+    Busy {
+        /// How many are answered at once.
+        max: usize,
+    },
+    /// The service has a fault.
+    #[error("the service has a fault: its log has more; asking again may help")]
+    Fault,
+}
+
+impl Refusal {
+    /// The stable name of the rule, for programs.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Busy { .. } => "service_busy",
+            Self::Fault => "service_fault",
+        }
+    }
+
+    const fn code(self) -> ErrorCode {
+        match self {
+            Self::Unauthenticated => ErrorCode::Unauthenticated,
+            Self::Busy { .. } => ErrorCode::ResourceExhausted,
+            Self::Fault => ErrorCode::Internal,
+        }
+    }
+
+    /// As an error of the protocols.
+    pub fn into_error(self) -> ConnectError {
+        let detail = FeatureError {
+            code: self.code().as_str().to_owned(),
+            reason: self.reason().to_owned(),
+            message: self.to_string(),
+            ..Default::default()
+        };
+        let mut headers = HeaderMap::new();
+        match self {
+            // What a 401 must have (RFC 9110, 15.5.2).
+            Self::Unauthenticated => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tollwatch\""));
+            }
+            Self::Busy { .. } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::Fault => {}
+        }
+        ConnectError::new(self.code(), self.to_string())
+            .with_detail(ErrorDetail::from_message("tollwatch.v1.FeatureError", &detail))
+            .with_headers(headers)
     }
 }
 

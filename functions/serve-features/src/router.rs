@@ -2,20 +2,13 @@
 //! reflection, with their limits.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::{ReflectionError, Reflector};
 
+use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX, REQUEST_BYTES_MAX};
 use crate::service::Service;
-
-/// The largest request, in bytes: 1,000 entities and 1,000 feature names of 200 bytes each fit.
-pub const REQUEST_BYTES_MAX: usize = 512 * 1024;
-/// How long a request may take if the caller names no deadline.
-pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
-/// The longest deadline a caller can ask for: API Gateway and most load balancers cut at 30 s.
-pub const DEADLINE_MAX: Duration = Duration::from_secs(30);
 
 /// The service with health and reflection, and the switch of its health. One tower service answers gRPC,
 /// gRPC-Web and Connect, told apart by the content type.
@@ -30,5 +23,6 @@ pub fn router(service: Arc<Service>) -> Result<(ConnectRpcService, Arc<StaticChe
     let limits =
         Limits::default().with_max_request_body_size(REQUEST_BYTES_MAX).with_max_message_size(REQUEST_BYTES_MAX);
     let deadlines = DeadlinePolicy::new().with_default_timeout(DEADLINE_DEFAULT).with_max(DEADLINE_MAX);
-    Ok((ConnectRpcService::new(router).with_limits(limits).with_deadline_policy(deadlines), health))
+    let rpc = ConnectRpcService::new(router).with_limits(limits).with_deadline_policy(deadlines);
+    Ok((rpc, health))
 }

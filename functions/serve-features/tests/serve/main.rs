@@ -3,8 +3,11 @@
 // Caller and callee are the words of the trade.
 #![allow(clippy::similar_names, clippy::unwrap_used)]
 
+mod access;
 mod answer_log;
 mod answers;
+mod connections;
 mod protocols;
+mod running;
 mod training;
 mod world;

@@ -2,7 +2,7 @@
 //! says. The plain count knows nothing of tiles, snapshots or merging.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use cdr::{CallRecord, NumberPlan, Outcome};
@@ -24,6 +24,7 @@ use tiles::{
     CasOutcome, Granularity, Interval, MemoryTiles, Position, ShardKey, StoredTile, TileKey, TileStore, TileVersion,
     WindowState, note_coverage, partition_key,
 };
+use tokio::sync::Notify;
 
 /// 2026-11-21, 00:00 UTC.
 pub const MIDNIGHT: i64 = 20_778 * DAY_MS;
@@ -68,6 +69,7 @@ pub struct World {
     pub now_ms: i64,
     pub tiles_down: Arc<AtomicBool>,
     pub snapshot_down: Arc<AtomicBool>,
+    pub moods: Arc<Moods>,
     pub snapshot_version: Option<String>,
     /// What the manifest says of days without calls, and of days that lack some.
     pub missing_days: Vec<MissingDay>,
@@ -87,6 +89,7 @@ impl World {
             now_ms,
             tiles_down: Arc::default(),
             snapshot_down: Arc::default(),
+            moods: Arc::default(),
             snapshot_version: None,
             missing_days: Vec::new(),
             left_out: Vec::new(),
@@ -111,8 +114,12 @@ impl World {
         let now_ms = self.now_ms;
         let clock: serve_features::Clock = Arc::new(move || now_ms);
         let stored = StoredTiles::new(self.tiles().await, Arc::clone(&self.set), Arc::clone(&clock));
-        let tiles =
-            Arc::new(Failing { inner: stored, folder: Arc::clone(&self.folder), down: Arc::clone(&self.tiles_down) });
+        let tiles = Arc::new(Failing {
+            inner: stored,
+            folder: Arc::clone(&self.folder),
+            down: Arc::clone(&self.tiles_down),
+            moods: Arc::clone(&self.moods),
+        });
         if let Some(day) = self.snapshot {
             self.publish(day).await;
         }
@@ -126,6 +133,7 @@ impl World {
             inner: published,
             folder: Arc::clone(&self.folder),
             down: Arc::clone(&self.snapshot_down),
+            moods: Arc::clone(&self.moods),
         });
         Service::new(Arc::clone(&self.set), NumberPlan::new("US").unwrap(), tiles, snapshots, clock)
     }
@@ -266,12 +274,75 @@ fn entities_of(set: &FeatureSet) -> impl Iterator<Item = (Party, Level)> + '_ {
     all.filter(|(party, level)| !set.mask(*party, *level).is_empty())
 }
 
+/// How a store answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mood {
+    /// As it should.
+    Well,
+    /// With an error at once.
+    Failing,
+    /// With an error after it was asked to wait, as a throttled one does.
+    Throttled,
+    /// Never.
+    Silent,
+    /// As it should, once it is let go.
+    Held,
+    /// Not at all: its code has a fault.
+    Panicking,
+}
+
+impl Mood {
+    /// What stores do.
+    pub const STORES: [Self; 4] = [Self::Well, Self::Failing, Self::Throttled, Self::Silent];
+    const ALL: [Self; 6] = [Self::Well, Self::Failing, Self::Throttled, Self::Silent, Self::Held, Self::Panicking];
+}
+
+/// How each thing that is read answers.
+#[derive(Default)]
+pub struct Moods {
+    pub tiles: AtomicU8,
+    pub since: AtomicU8,
+    pub manifest: AtomicU8,
+    pub row: AtomicU8,
+    /// How many reads have been held or met silence.
+    pub waiting: AtomicUsize,
+    /// Reads that are held go on.
+    pub let_go: Notify,
+}
+
+impl Moods {
+    /// Ready at once if all is well; fails or never ends if not.
+    async fn meet(&self, mood: &AtomicU8) -> Result<(), SourceError> {
+        match Mood::ALL[usize::from(mood.load(Ordering::Relaxed))] {
+            Mood::Well => Ok(()),
+            Mood::Failing => Err(SourceError::new("no route to the store")),
+            Mood::Throttled => {
+                tokio::task::yield_now().await;
+                Err(SourceError::new("the rate was exceeded"))
+            }
+            Mood::Silent => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                std::future::pending().await
+            }
+            Mood::Held => {
+                let let_go = self.let_go.notified();
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                let_go.await;
+                Ok(())
+            }
+            Mood::Panicking => panic!("a fault, made by a test"),
+        }
+    }
+}
+
 /// A store that can be taken down.
 struct Failing<S> {
     inner: S,
     /// What the store reads lies as long as the store.
     folder: Arc<TempDir>,
     down: Arc<AtomicBool>,
+    moods: Arc<Moods>,
 }
 
 impl<S: TileSource> TileSource for Failing<S> {
@@ -283,22 +354,32 @@ impl<S: TileSource> TileSource for Failing<S> {
         if self.down.load(Ordering::Relaxed) {
             return async { Err(SourceError::new("no route to the table")) }.boxed();
         }
-        self.inner.read(entity, intervals)
+        async {
+            self.moods.meet(&self.moods.tiles).await?;
+            self.inner.read(entity, intervals).await
+        }
+        .boxed()
     }
 
     fn counted_since(&self) -> BoxFuture<'_, Result<Option<i64>, SourceError>> {
-        self.inner.counted_since()
+        async {
+            self.moods.meet(&self.moods.since).await?;
+            self.inner.counted_since().await
+        }
+        .boxed()
     }
 }
 
 impl<S: SnapshotSource> SnapshotSource for Failing<S> {
     fn current(&self) -> BoxFuture<'_, Result<Current, SourceError>> {
         async {
+            self.moods.meet(&self.moods.manifest).await?;
             Ok(match self.inner.current().await? {
                 Current::Open(inner) => Current::Open(Arc::new(Failing {
                     inner,
                     folder: Arc::clone(&self.folder),
                     down: Arc::clone(&self.down),
+                    moods: Arc::clone(&self.moods),
                 })),
                 other => other,
             })
@@ -324,7 +405,11 @@ impl Snapshot for Failing<Arc<dyn Snapshot>> {
         if self.down.load(Ordering::Relaxed) {
             return async { Err(SourceError::new("no route to the bucket")) }.boxed();
         }
-        self.inner.row(entity)
+        async {
+            self.moods.meet(&self.moods.row).await?;
+            self.inner.row(entity).await
+        }
+        .boxed()
     }
 }
 

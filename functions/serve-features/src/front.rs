@@ -1,0 +1,193 @@
+//! What every request passes before it is answered: who asks, how many are being answered, and what becomes of a
+//! panic. Refusals have the form of the protocol that the caller speaks.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use connectrpc::ConnectRpcBody;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Method, Request, Response, Version};
+use http_body_util::{BodyExt as _, Either};
+use hyper::body::Body;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service;
+
+use crate::access::Access;
+use crate::error::Refusal;
+use crate::held::Held;
+use crate::limits::{IN_FLIGHT_DEFAULT, REFUSED_BYTES_MAX, REFUSED_READ_MAX};
+
+/// The one call that needs no token: load balancers ask it and have none, and it says nothing but that the service is
+/// there.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+
+/// Answers with what `inner` answers, if the caller may ask and there is room.
+#[derive(Clone, Debug)]
+pub struct Front<S> {
+    inner: S,
+    access: Option<Arc<Access>>,
+    room: Arc<Semaphore>,
+    max_in_flight: usize,
+}
+
+/// The body of an answer. The place of a request is free again when its answer has been sent.
+pub type FrontBody<B> = Either<Held<B, Option<OwnedSemaphorePermit>>, ConnectRpcBody>;
+
+impl<S> Front<S> {
+    /// Lets everybody ask, [`IN_FLIGHT_DEFAULT`] at once.
+    pub fn new(inner: S) -> Self {
+        Self {
+            inner,
+            access: None,
+            room: Arc::new(Semaphore::new(IN_FLIGHT_DEFAULT)),
+            max_in_flight: IN_FLIGHT_DEFAULT,
+        }
+    }
+
+    /// Lets those ask who have a token.
+    #[must_use]
+    pub fn with_access(mut self, access: Option<Arc<Access>>) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Answers so many requests at once; health and reflection, which read no store, are not counted.
+    #[must_use]
+    pub fn with_max_in_flight(mut self, max_in_flight: usize) -> Self {
+        self.room = Arc::new(Semaphore::new(max_in_flight));
+        self.max_in_flight = max_in_flight;
+        self
+    }
+
+    /// The place of a request, if it needs one.
+    fn admit<B>(&self, request: &Request<B>) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+        let path = request.uri().path();
+        if let Some(access) = &self.access
+            && !is_open(request.method(), path)
+            && !access.admits(request.headers())
+        {
+            return Err(Refusal::Unauthenticated);
+        }
+        if is_operational(path) {
+            return Ok(None);
+        }
+        let place = Arc::clone(&self.room).try_acquire_owned();
+        place.map(Some).map_err(|_| Refusal::Busy { max: self.max_in_flight })
+    }
+}
+
+impl<S, B, A> Service<Request<B>> for Front<S>
+where
+    S: Service<Request<B>, Response = Response<A>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    A: Send + 'static,
+{
+    type Response = Response<FrontBody<A>>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let place = match self.admit(&request) {
+            Ok(place) => place,
+            Err(refusal) => return refuse(refusal, request).map(Ok).boxed(),
+        };
+        let headers = request.headers().clone();
+        let answered = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        async move {
+            Ok(match answered.await {
+                Ok(Ok(response)) => response.map(|body| Either::Left(Held::new(body, place))),
+                Ok(Err(never)) => match never {},
+                Err(panic) => {
+                    note(panic.as_ref());
+                    refusal(Refusal::Fault, &headers)
+                }
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Whether a path is of health or reflection, which read no store. Their streams may last.
+pub(crate) fn is_operational(path: &str) -> bool {
+    path.starts_with("/grpc.")
+}
+
+/// Whether a request needs no token. The path of a call has two parts, service and method; with one part there is
+/// only the page and its files, which hold no features.
+fn is_open(method: &Method, path: &str) -> bool {
+    let is_page = || path.strip_prefix('/').is_some_and(|rest| !rest.contains('/'));
+    path == HEALTH_CHECK || (matches!(*method, Method::GET | Method::HEAD) && is_page())
+}
+
+async fn refuse<B, A>(why: Refusal, request: Request<B>) -> Response<FrontBody<A>>
+where
+    B: Body<Data = Bytes> + Send,
+{
+    let (parts, body) = request.into_parts();
+    // With HTTP/1.1 a caller who is still sending would see a broken connection instead of the refusal.
+    if parts.version < Version::HTTP_2 {
+        let _ = tokio::time::timeout(REFUSED_READ_MAX, discard(body)).await;
+    }
+    refusal(why, &parts.headers)
+}
+
+/// Reads what is still sent, and keeps nothing.
+async fn discard<B: Body<Data = Bytes>>(body: B) {
+    let mut body = pin!(body);
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > REFUSED_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+fn refusal<A>(why: Refusal, headers: &HeaderMap) -> Response<FrontBody<A>> {
+    why.into_error().into_http_response(headers).map(Either::Right)
+}
+
+/// What a panic says is for developers and may hold what was asked, so only that there was one is logged; the hook of
+/// the process has printed where.
+fn note(_panic: &(dyn Any + Send)) {
+    tracing::error!("a request ended with a fault of the service");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_health_and_the_page_are_open() {
+        let page = ["/", "/openapi.yaml", "/page.js"];
+        for path in page {
+            assert!(is_open(&Method::GET, path), "{path}");
+            assert!(!is_open(&Method::POST, path), "{path}");
+        }
+        assert!(is_open(&Method::POST, HEALTH_CHECK));
+        for path in [
+            "/tollwatch.v1.FeatureService/GetFeatures",
+            "/FeatureService/GetFeatures",
+            "/grpc.health.v1.Health/Watch",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "//GetFeatures",
+            "/grpc.health.v1.Health/Check/",
+            "",
+            "*",
+        ] {
+            assert!(!is_open(&Method::GET, path), "{path}");
+            assert!(!is_open(&Method::POST, path), "{path}");
+        }
+    }
+}
