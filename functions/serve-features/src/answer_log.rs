@@ -118,7 +118,8 @@ impl AnswerLog {
 fn not_counted_before(reply: &Reply, answered_at_ms: i64) -> Option<i64> {
     reply.degraded.iter().find_map(|degradation| match degradation {
         Degradation::CountedSince { since_ms } => Some(*since_ms),
-        Degradation::NothingCounted => Some(answered_at_ms),
+        // Of what nobody knows nothing can be recounted.
+        Degradation::NothingCounted | Degradation::CoverageUnknown => Some(answered_at_ms),
         _ => None,
     })
 }

@@ -11,6 +11,8 @@ pub enum Degradation {
     TilesUnavailable,
     /// Nothing has been counted under the service's definitions.
     NothingCounted,
+    /// The tile store did not say since when calls are counted under the service's definitions.
+    CoverageUnknown,
     /// Windows begin before calls were counted under the service's definitions.
     CountedSince {
         /// The first moment from which on they are, in milliseconds since 1970 UTC.
@@ -54,6 +56,10 @@ impl fmt::Display for Degradation {
             Self::NothingCounted => f.write_str(
                 "no call of the stream has been counted with these definitions: what comes from the stream is 0 for \
                  want of calls",
+            ),
+            Self::CoverageUnknown => f.write_str(
+                "the tile store did not say since when the stream is counted with these definitions: windows may lack \
+                 calls",
             ),
             Self::CountedSince { since_ms } => write!(
                 f,

@@ -2,12 +2,15 @@
 //! trailers, and is told so.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use connectrpc::{ConnectRpcBody, ConnectRpcService};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use lambda_http::aws_lambda_events::encodings::Body;
 use lambda_http::tower::Service as _;
+
+use crate::limits::DEADLINE_MAX;
 
 /// Values of one response: as JSON they stay within the 6 MB that Lambda takes
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
@@ -69,11 +72,26 @@ fn cache_bytes(text: &str) -> Result<u64, ConfigurationError> {
 /// The body of an answer.
 pub type AnswerBody = Either<ConnectRpcBody, Full<bytes::Bytes>>;
 
-/// Answers one event.
+/// Time of an invocation that is left for sending the answer. Lambda ends a function that is out of time without one,
+/// and starts it anew for the next request.
+pub const SEND_RESERVE: Duration = Duration::from_millis(200);
+
+/// How long an invocation may still read and compute, of the moment at which Lambda ends it and the moment now, both in
+/// milliseconds since 1970 UTC. Without a moment, or one that is no future, it is as long as any request.
+pub fn time_left(ends_at_ms: u64, now_ms: i64) -> Duration {
+    let left = ends_at_ms.checked_sub(u64::try_from(now_ms).unwrap_or(0)).filter(|left| *left > 0);
+    left.map_or(DEADLINE_MAX, |left| Duration::from_millis(left).saturating_sub(SEND_RESERVE).min(DEADLINE_MAX))
+}
+
+/// Answers one event within `time_left`, or within the caller's deadline if that is shorter.
 pub async fn answer(
-    mut rpc: ConnectRpcService,
+    rpc: ConnectRpcService,
     request: lambda_http::Request,
+    time_left: Duration,
 ) -> Result<Response<AnswerBody>, Infallible> {
+    let deadlines = rpc.deadline_policy().clone();
+    let default = deadlines.default_timeout().unwrap_or(DEADLINE_MAX).min(time_left);
+    let mut rpc = rpc.with_deadline_policy(deadlines.with_max(time_left).with_default_timeout(default));
     if is_native_grpc(&request) {
         return Ok(no_trailers());
     }

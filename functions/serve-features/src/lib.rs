@@ -9,6 +9,7 @@ pub mod access;
 pub mod answer_log;
 pub mod catalog;
 pub mod client;
+pub mod deadline;
 pub mod error;
 pub mod front;
 pub mod lambda;

@@ -216,14 +216,15 @@ impl Lookup {
     }
 }
 
-/// Whether tiles are asked for of a time before calls were counted. What the store did not answer is said elsewhere:
-/// the tiles are in the same table.
+/// Whether tiles were read of a time before calls were counted, or of which nobody knows. Of tiles that could not be
+/// read there is nothing to doubt.
 fn uncovered(since: &Result<Option<i64>, SourceError>, tiles_from_ms: Option<i64>) -> BTreeSet<Degradation> {
     let Some(from_ms) = tiles_from_ms else { return BTreeSet::new() };
     BTreeSet::from_iter(match since {
         Ok(None) => Some(Degradation::NothingCounted),
         Ok(Some(since_ms)) if from_ms < *since_ms => Some(Degradation::CountedSince { since_ms: *since_ms }),
-        Ok(Some(_)) | Err(_) => None,
+        Ok(Some(_)) => None,
+        Err(_) => Some(Degradation::CoverageUnknown),
     })
 }
 

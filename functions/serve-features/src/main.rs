@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lambda_http::{Error, service_fn};
+use lambda_http::{Error, RequestExt as _, service_fn};
 use objects::{Location, Objects};
-use serve_features::lambda::{Configuration, VALUES_MAX, answer};
+use serve_features::lambda::{Configuration, VALUES_MAX, answer, time_left};
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service, router};
 use shared_cache::RedisRanges;
@@ -35,7 +35,11 @@ async fn main() -> Result<(), Error> {
 
     let service = Arc::new(Service::new(set, plan, tiles, snapshots, clock).with_values_max(VALUES_MAX));
     let (rpc, _health) = router(service)?;
-    lambda_http::run(service_fn(move |request| answer(rpc.clone(), request))).await
+    lambda_http::run(service_fn(move |request: lambda_http::Request| {
+        let ends_at_ms = request.lambda_context_ref().map_or(0, |context| context.deadline);
+        answer(rpc.clone(), request, time_left(ends_at_ms, now_ms()))
+    }))
+    .await
 }
 
 /// Milliseconds since 1970 UTC. A clock before 1970 is one that was never set.

@@ -7,6 +7,7 @@ use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::{ReflectionError, Reflector};
 
+use crate::deadline::PassOn;
 use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX, REQUEST_BYTES_MAX};
 use crate::service::Service;
 
@@ -24,5 +25,5 @@ pub fn router(service: Arc<Service>) -> Result<(ConnectRpcService, Arc<StaticChe
         Limits::default().with_max_request_body_size(REQUEST_BYTES_MAX).with_max_message_size(REQUEST_BYTES_MAX);
     let deadlines = DeadlinePolicy::new().with_default_timeout(DEADLINE_DEFAULT).with_max(DEADLINE_MAX);
     let rpc = ConnectRpcService::new(router).with_limits(limits).with_deadline_policy(deadlines);
-    Ok((rpc, health))
+    Ok((rpc.with_interceptor(PassOn), health))
 }

@@ -11,6 +11,7 @@ use proto::{Timestamp, v1};
 
 use crate::answer_log::AnswerLog;
 use crate::catalog::{Asked, Catalog, Selection};
+use crate::deadline::Timed;
 use crate::error::{AnswerError, RequestError};
 use crate::lookup::{Lookup, Pinned};
 use crate::merge::AsOf;
@@ -48,7 +49,7 @@ impl Service {
         snapshots: Arc<dyn SnapshotSource>,
         clock: Clock,
     ) -> Self {
-        let lookup = Lookup::new(Catalog::new(set), tiles, snapshots);
+        let lookup = Lookup::new(Catalog::new(set), Arc::new(Timed(tiles)), Arc::new(Timed(snapshots)));
         Self { lookup, plan, clock, values_max: VALUES_MAX, answer_log: None }
     }
 

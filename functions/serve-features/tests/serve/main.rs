@@ -9,5 +9,6 @@ mod answers;
 mod connections;
 mod protocols;
 mod running;
+mod stores;
 mod training;
 mod world;

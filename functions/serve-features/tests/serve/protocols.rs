@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use lambda_http::aws_lambda_events::encodings::Body;
 use proto::v1::{FeatureServiceClient, GetFeaturesResponse};
 use serve_features::native::{NativeError, NativeServer};
-use serve_features::{Service, client, lambda, router};
+use serve_features::{DEADLINE_MAX, Service, client, lambda, router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -166,13 +166,15 @@ async fn behind_lambda_connect_answers_and_native_grpc_is_told_why_not() {
             .unwrap()
     };
     let text = format!(r#"{{"number": "{CALLER}", "features": ["calls_7d"]}}"#);
-    let answer = lambda::answer(rpc.clone(), event("application/json", Body::Text(text))).await.unwrap();
+    let answer =
+        lambda::answer(rpc.clone(), event("application/json", Body::Text(text)), DEADLINE_MAX).await.unwrap();
     assert_eq!(answer.status(), 200);
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
     let answer: GetFeaturesResponse = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(answer, service().await.get(&ask(CALLER, &["calls_7d"])).await.unwrap());
 
-    let answer = lambda::answer(rpc, event("application/grpc+proto", Body::Binary(vec![0; 5]))).await.unwrap();
+    let answer =
+        lambda::answer(rpc, event("application/grpc+proto", Body::Binary(vec![0; 5])), DEADLINE_MAX).await.unwrap();
     assert_eq!(answer.headers()["grpc-status"], "12");
     assert!(answer.headers()["grpc-message"].to_str().unwrap().contains("gRPC-Web"));
 }
