@@ -10,6 +10,15 @@ use proto::v1::FeatureError;
 /// data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
+    /// The bytes are no message of the method.
+    #[error(
+        "the request cannot be read{place}: it is cut or is no message of this method, or a field has a value of another \
+         type than its own; feature_service.proto has the fields"
+    )]
+    Unreadable {
+        /// As what it was read, and where it went wrong, where that is known.
+        place: String,
+    },
     /// The number is empty.
     #[error("number is empty: give a number such as +12025550101, or a prefix or range with its level")]
     NumberMissing,
@@ -147,6 +156,7 @@ impl RequestError {
     /// The stable name of the rule, for programs.
     pub const fn reason(&self) -> &'static str {
         match self {
+            Self::Unreadable { .. } => "request_unreadable",
             Self::NumberMissing => "number_missing",
             Self::NumberInvalid { .. } => "number_invalid",
             Self::NumberAnonymous => "number_anonymous",
@@ -170,6 +180,7 @@ impl RequestError {
     /// The request field, and the bytes or entries of its value where they matter.
     pub const fn field(&self) -> (&'static str, usize) {
         match self {
+            Self::Unreadable { .. } => ("", 0),
             Self::NumberMissing => ("number", 0),
             Self::NumberInvalid { length, .. }
             | Self::NoSuchLevel { length, .. }
@@ -187,6 +198,32 @@ impl RequestError {
         }
     }
 }
+
+impl RequestError {
+    /// What the library says of a request that it cannot read, without what was in it: parsers of JSON repeat values,
+    /// and numbers are personal data. `None` if the error is another.
+    pub(crate) fn of_unreadable(error: &ConnectError) -> Option<Self> {
+        let said = error.message.as_deref()?.strip_prefix(CANNOT_READ)?;
+        if error.code != ErrorCode::InvalidArgument || !error.details.is_empty() {
+            return None;
+        }
+        let is_json = said.starts_with("JSON");
+        let (_, after) = said.rsplit_once(" at line ").unwrap_or_default();
+        // What follows is the parser's own, so long as it is two numbers.
+        let numbers = after.split_once(" column ").filter(|(line, column)| {
+            [line, column].iter().all(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        });
+        let place = match numbers {
+            Some((line, column)) if is_json => format!(" as JSON at line {line} column {column}"),
+            _ if is_json => " as JSON".to_owned(),
+            _ => " as protobuf".to_owned(),
+        };
+        Some(Self::Unreadable { place })
+    }
+}
+
+/// How the library begins what it says of a request that it cannot read; a test holds it.
+const CANNOT_READ: &str = "failed to decode ";
 
 /// Why an entity was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
+use connectrpc::interceptor::{Interceptor, Next, UnaryRequest, UnaryResponse};
+use connectrpc::{ConnectError, ConnectRpcService, DeadlinePolicy, Limits, Router, async_trait};
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::{ReflectionError, Reflector};
 
 use crate::deadline::PassOn;
+use crate::error::RequestError;
 use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX, REQUEST_BYTES_MAX};
 use crate::service::Service;
 
@@ -25,5 +27,16 @@ pub fn router(service: Arc<Service>) -> Result<(ConnectRpcService, Arc<StaticChe
         Limits::default().with_max_request_body_size(REQUEST_BYTES_MAX).with_max_message_size(REQUEST_BYTES_MAX);
     let deadlines = DeadlinePolicy::new().with_default_timeout(DEADLINE_DEFAULT).with_max(DEADLINE_MAX);
     let rpc = ConnectRpcService::new(router).with_limits(limits).with_deadline_policy(deadlines);
-    Ok((rpc.with_interceptor(PassOn), health))
+    Ok((rpc.with_interceptor(PassOn).with_interceptor(Discreet), health))
+}
+
+/// Keeps what was sent out of what is said of it.
+struct Discreet;
+
+#[async_trait]
+impl Interceptor for Discreet {
+    async fn intercept_unary(&self, request: UnaryRequest, next: Next<'_>) -> Result<UnaryResponse, ConnectError> {
+        let answered = next.run(request).await;
+        answered.map_err(|error| RequestError::of_unreadable(&error).map_or(error, ConnectError::from))
+    }
 }

@@ -7,6 +7,8 @@ mod access;
 mod answer_log;
 mod answers;
 mod connections;
+mod decoding;
+mod garbage;
 mod protocols;
 mod running;
 mod stores;
