@@ -2,11 +2,15 @@
 //! trailers, and is told so.
 
 use std::convert::Infallible;
+use std::future::ready;
+use std::pin::Pin;
 use std::time::Duration;
 
-use connectrpc::{ConnectRpcBody, ConnectRpcService};
-use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::{Either, Full};
+use connectrpc::ConnectRpcService;
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use lambda_http::IntoResponse;
 use lambda_http::aws_lambda_events::encodings::Body;
 use lambda_http::tower::Service as _;
 
@@ -69,8 +73,15 @@ fn cache_bytes(text: &str) -> Result<u64, ConfigurationError> {
     megabytes.map(|megabytes: u64| megabytes * MB).ok_or(wrong)
 }
 
-/// The body of an answer.
-pub type AnswerBody = Either<ConnectRpcBody, Full<bytes::Bytes>>;
+/// An answer, whole, as the function hands it over.
+#[derive(Debug)]
+pub struct Answer(pub Response<Body>);
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
+}
 
 /// Time of an invocation that is left for sending the answer. Lambda ends a function that is out of time without one,
 /// and starts it anew for the next request.
@@ -88,7 +99,7 @@ pub async fn answer(
     rpc: ConnectRpcService,
     request: lambda_http::Request,
     time_left: Duration,
-) -> Result<Response<AnswerBody>, Infallible> {
+) -> Result<Answer, Infallible> {
     let deadlines = rpc.deadline_policy().clone();
     let default = deadlines.default_timeout().unwrap_or(DEADLINE_MAX).min(time_left);
     let mut rpc = rpc.with_deadline_policy(deadlines.with_max(time_left).with_default_timeout(default));
@@ -102,8 +113,33 @@ pub async fn answer(
             _ => bytes::Bytes::new(),
         })
     });
-    let response = rpc.call(request).await?;
-    Ok(response.map(Either::Left))
+    let (mut head, body) = rpc.call(request).await?.into_parts();
+    head.headers = joined(&head.headers);
+    let bytes = body.collect().await?.to_bytes();
+    // The adapter by itself takes every type that ends in +json for text, and replaces what is no UTF-8 in it: the
+    // frames of gRPC-Web and of Connect streams.
+    let body = if is_text(&head) {
+        String::from_utf8(bytes.into()).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
+    } else {
+        Body::Binary(bytes.into())
+    };
+    Ok(Answer(Response::from_parts(head, body)))
+}
+
+/// Headers with one value a name: an event's answer has no place for more, and the adapter would keep the first.
+fn joined(headers: &HeaderMap) -> HeaderMap {
+    let join = |name: &HeaderName| {
+        let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        // Values of headers, joined by a comma, are the value of a header.
+        Some((name.clone(), HeaderValue::from_bytes(&values.join(b", ".as_slice())).ok()?))
+    };
+    headers.keys().filter_map(join).collect()
+}
+
+/// Whether a body is JSON as it is: then it goes without base64, which would be a third larger.
+fn is_text(head: &Parts) -> bool {
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    content_type.starts_with(b"application/json") && !head.headers.contains_key(header::CONTENT_ENCODING)
 }
 
 fn is_native_grpc(request: &lambda_http::Request) -> bool {
@@ -113,13 +149,13 @@ fn is_native_grpc(request: &lambda_http::Request) -> bool {
 
 /// A gRPC response of headers alone, which needs no trailers: UNIMPLEMENTED
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Trailers-Only").
-fn no_trailers() -> Response<AnswerBody> {
-    let mut response = Response::new(Either::Right(Full::new(bytes::Bytes::new())));
+fn no_trailers() -> Answer {
+    let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static("12"));
     let message = "a Lambda function URL has no HTTP trailers: use gRPC-Web or Connect here, or the native server";
     headers.insert("grpc-message", HeaderValue::from_static(message));
-    response
+    Answer(response)
 }

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::access::{Access, TokenError};
+use crate::access::Access;
 use crate::front::Front;
 pub use crate::limits::DRAIN_MAX;
 use crate::limits::{CONNECTIONS_DEFAULT, HANDSHAKE_MAX, IN_FLIGHT_DEFAULT, RELOAD_EVERY};
@@ -127,9 +127,7 @@ impl Exposure {
             match access.reload() {
                 Ok(true) => tracing::info!(target: "tollwatch", "tokens were read again and have changed"),
                 Ok(false) => {}
-                Err(error @ TokenError::File(_) | error) => {
-                    tracing::error!(%error, "tokens cannot be read again: those of before stay");
-                }
+                Err(error) => tracing::error!(%error, "tokens cannot be read again: those of before stay"),
             }
         }
     }

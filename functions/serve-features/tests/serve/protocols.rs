@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::world::{CALLER, MIDNIGHT, World, ask, history, integer};
 use buffa::Message;
 use connectrpc::client::{ClientConfig, HttpClient};
-use connectrpc::{ErrorCode, Protocol};
+use connectrpc::{ConnectRpcService, ErrorCode, Protocol};
 use connectrpc_health::HealthClient;
 use connectrpc_health::wire::{HealthCheckRequest, ServingStatus};
 use features::MINUTE_MS;
-use http_body_util::BodyExt;
+use lambda_http::IntoResponse as _;
 use lambda_http::aws_lambda_events::encodings::Body;
 use proto::v1::{FeatureServiceClient, GetFeaturesResponse};
 use serve_features::native::{NativeError, NativeServer};
@@ -159,22 +159,22 @@ async fn after_the_signal_no_new_connection_is_taken() {
 #[tokio::test]
 async fn behind_lambda_connect_answers_and_native_grpc_is_told_why_not() {
     let (rpc, _health) = router(service().await).unwrap();
-    let event = |content_type: &str, body: Body| {
-        http::Request::post("https://id.lambda-url.us-east-1.on.aws/tollwatch.v1.FeatureService/GetFeatures")
-            .header("content-type", content_type)
-            .body(body)
-            .unwrap()
-    };
     let text = format!(r#"{{"number": "{CALLER}", "features": ["calls_7d"]}}"#);
-    let answer =
-        lambda::answer(rpc.clone(), event("application/json", Body::Text(text)), DEADLINE_MAX).await.unwrap();
+    let answer = behind_lambda(&rpc, "application/json", Body::Text(text.clone())).await;
     assert_eq!(answer.status(), 200);
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-    let answer: GetFeaturesResponse = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(answer, service().await.get(&ask(CALLER, &["calls_7d"])).await.unwrap());
+    let Body::Text(json) = answer.into_body() else { panic!("JSON went as base64") };
+    let expected = service().await.get(&ask(CALLER, &["calls_7d"])).await.unwrap();
+    assert_eq!(serde_json::from_str::<GetFeaturesResponse>(&json).unwrap(), expected);
 
-    let answer =
-        lambda::answer(rpc, event("application/grpc+proto", Body::Binary(vec![0; 5])), DEADLINE_MAX).await.unwrap();
+    // Frames of JSON are no text: the length of the message and the mark of the trailers are not UTF-8.
+    let answer = behind_lambda(&rpc, "application/grpc-web+json", Body::Binary(frame(text.as_bytes()))).await;
+    let Body::Binary(frames) = answer.into_body() else { panic!("frames went as text") };
+    let length = usize::try_from(u32::from_be_bytes(frames[1..5].try_into().unwrap())).unwrap();
+    let (message, trailers) = frames[5..].split_at(length);
+    assert_eq!(serde_json::from_slice::<GetFeaturesResponse>(message).unwrap(), expected);
+    assert_eq!(trailers[0], 0x80);
+
+    let answer = behind_lambda(&rpc, "application/grpc+proto", Body::Binary(vec![0; 5])).await;
     assert_eq!(answer.headers()["grpc-status"], "12");
     assert!(answer.headers()["grpc-message"].to_str().unwrap().contains("gRPC-Web"));
 }
@@ -201,6 +201,21 @@ fn the_lambda_names_what_is_not_configured() {
     };
     assert_eq!(read("tiles").unwrap().tile_table, "tiles");
     assert!(read("").unwrap_err().to_string().contains("TILE_TABLE"));
+}
+
+/// What the adapter hands over for one event.
+async fn behind_lambda(rpc: &ConnectRpcService, content_type: &str, body: Body) -> http::Response<Body> {
+    let event = http::Request::post("https://id.lambda-url.us-east-1.on.aws/tollwatch.v1.FeatureService/GetFeatures")
+        .header("content-type", content_type)
+        .body(body)
+        .unwrap();
+    lambda::answer(rpc.clone(), event, DEADLINE_MAX).await.unwrap().into_response().await
+}
+
+/// A message as gRPC-Web frames it.
+fn frame(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    [&[0], length.as_slice(), message].concat()
 }
 
 /// One request of plain HTTP; version 1.0, so that the answer comes in one piece.
