@@ -30,7 +30,11 @@ pub(crate) fn seen(ctx: &RequestContext, requests: Vec<Any>) -> RequestInfo {
     let headers = ctx.headers();
     let request_headers = headers.keys().map(|name| Header {
         name: name.as_str().to_owned(),
-        value: headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect(),
+        value: headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect(),
         ..Default::default()
     });
     // Every request has a deadline here, not every one asked for it.
@@ -76,7 +80,8 @@ pub(crate) fn payload(data: &[u8], seen: Option<RequestInfo>) -> ConformancePayl
 /// The error that is asked for, with what was `seen` as the last detail.
 pub(crate) fn error(defined: &Error, seen: Option<&RequestInfo>) -> ConnectError {
     let code = u32::try_from(defined.code.to_i32()).ok().and_then(ErrorCode::from_grpc_code);
-    let mut error = ConnectError::new(code.unwrap_or(ErrorCode::Unknown), defined.message.clone().unwrap_or_default());
+    let mut error =
+        ConnectError::new(code.unwrap_or(ErrorCode::Unknown), defined.message.clone().unwrap_or_default());
     for detail in &defined.details {
         let name = detail.type_url.rsplit('/').next().unwrap_or_default();
         let value = Some(STANDARD_NO_PAD.encode(&detail.value));

@@ -1,7 +1,9 @@
 //! The suite's service.
 
 use buffa_types::google::protobuf::Any;
-use connectrpc::{ConnectError, InboundStream, RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream};
+use connectrpc::{
+    ConnectError, InboundStream, RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream,
+};
 use futures::stream::unfold;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
@@ -68,7 +70,8 @@ impl ConformanceService for Conformance {
         let request = request.to_owned_message();
         let seen = answer::seen(&ctx, vec![answer::echo("ServerStreamRequest", &request)]);
         let definition = request.response_definition.into_option().unwrap_or_default();
-        let wrap = |payload: ConformancePayload| ServerStreamResponse { payload: payload.into(), ..Default::default() };
+        let wrap =
+            |payload: ConformancePayload| ServerStreamResponse { payload: payload.into(), ..Default::default() };
         let (answers, response) = streamed(&definition, wrap)?;
         tokio::spawn(answers.send_all(definition, Some(seen)));
         Ok(response)
