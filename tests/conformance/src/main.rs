@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         Some("lambda") => {
             let limit = std::env::var("MESSAGE_BYTES_MAX").unwrap_or_default().parse().unwrap_or_default();
             let rpc = rpc(limit);
-            lambda_http::run(service_fn(move |request| lambda::answer(rpc.clone(), request))).await
+            lambda_http::run(service_fn(move |request| lambda::answer(rpc.clone(), request, DEADLINE_MAX))).await
         }
         Some(other) => Err(format!("{other} is nothing to be: say lambda, or nothing for the native server").into()),
     }
