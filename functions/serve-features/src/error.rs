@@ -56,6 +56,17 @@ pub enum RequestError {
         /// What was asked for.
         level: Level,
     },
+    /// The text could be a number, of which the range is made, and could be a range.
+    #[error(
+        "number of {length} bytes could be a number or a {level}: write {level}: before it if it is one; otherwise take \
+         the last digits off the number and do the same", level = .level.as_str()
+    )]
+    KeyAmbiguous {
+        /// Bytes of the text.
+        length: usize,
+        /// What was asked for.
+        level: Level,
+    },
     /// The text names one level, the field another.
     #[error("number begins with {}: but level is {}: leave one of them out", .text.as_str(), .field.as_str())]
     LevelTwice {
@@ -162,6 +173,7 @@ impl RequestError {
             Self::NumberAnonymous => "number_anonymous",
             Self::NoSuchLevel { .. } => "number_has_no_such_level",
             Self::KeyInvalid { .. } => "number_no_key",
+            Self::KeyAmbiguous { .. } => "number_or_range",
             Self::LevelTwice { .. } => "level_twice",
             Self::LevelUnnamed { .. } => "level_unnamed",
             Self::LevelRepeated { .. } => "level_repeated",
@@ -183,6 +195,7 @@ impl RequestError {
             Self::Unreadable { .. } => ("", 0),
             Self::NumberMissing => ("number", 0),
             Self::NumberInvalid { length, .. }
+            | Self::KeyAmbiguous { length, .. }
             | Self::NoSuchLevel { length, .. }
             | Self::KeyInvalid { length, .. } => ("number", *length),
             Self::NumberAnonymous => ("number", "anonymous".len()),

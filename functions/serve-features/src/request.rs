@@ -91,15 +91,11 @@ fn level_of(field: &'static str, sent: buffa::EnumValue<v1::Level>) -> Result<Op
 
 fn key_of(plan: &NumberPlan, range_digits: u8, text: &str, level: Level) -> Result<String, RequestError> {
     let length = text.len();
-    let number = match plan.parse(text) {
-        // Most ranges are long enough to pass for a number.
-        Ok(number) if level == Level::Range && number.kind() == NumberKind::E164 && !is_possible(number.as_str()) => {
-            return direct(level, text);
-        }
-        Ok(number) => number,
-        // Too short for a number: the prefix or range itself.
-        Err(_) if level != Level::Phone && text.starts_with('+') => return direct(level, text),
-        Err(error) => return Err(RequestError::NumberInvalid { length, rule: error.to_string() }),
+    let number = match (plan.parse(text), read_as(plan, range_digits, text, level)) {
+        (Ok(number), ReadAs::Number) => number,
+        (Err(error), ReadAs::Number) => return Err(RequestError::NumberInvalid { length, rule: error.to_string() }),
+        (_, ReadAs::Key) => return direct(level, text),
+        (_, ReadAs::Either) => return Err(RequestError::KeyAmbiguous { length, level }),
     };
     let kind = number.kind();
     if kind == NumberKind::Anonymous {
@@ -107,6 +103,57 @@ fn key_of(plan: &NumberPlan, range_digits: u8, text: &str, level: Level) -> Resu
     }
     let key = level.key(&number, range_digits).ok_or(RequestError::NoSuchLevel { length, kind, level })?;
     Ok(key.to_owned())
+}
+
+/// What a text is at a level.
+enum ReadAs {
+    /// A number, of which the level's key is made.
+    Number,
+    /// The prefix or range itself.
+    Key,
+    /// It could be a number, and it could be a range.
+    Either,
+}
+
+/// Many prefixes and ranges are as long as a short number of their country. A valid number is one; of what is none, a
+/// text is a prefix if longer numbers have it as theirs, and either a number or a range if both could be.
+fn read_as(plan: &NumberPlan, range_digits: u8, text: &str, level: Level) -> ReadAs {
+    let is_bare = text.strip_prefix('+').is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+    if level == Level::Phone || !is_bare {
+        return ReadAs::Number;
+    }
+    match plan.parse(text) {
+        // Too short for a number, or too long.
+        Err(_) => ReadAs::Key,
+        Ok(number) if number.kind() != NumberKind::E164 => ReadAs::Number,
+        Ok(number) if is_valid(number.as_str()) => ReadAs::Number,
+        Ok(number) if !is_possible(number.as_str()) => ReadAs::Key,
+        Ok(_) if level == Level::Prefix => {
+            let is_prefix = || FILLERS.iter().any(|filler| has_prefix(plan, text, filler));
+            if is_prefix() { ReadAs::Key } else { ReadAs::Number }
+        }
+        Ok(_) => {
+            let longer = format!("{text}{}", "0".repeat(range_digits.into()));
+            if is_possible(&longer) { ReadAs::Either } else { ReadAs::Number }
+        }
+    }
+}
+
+/// What the rest of a number may be: which numbers a plan has is not regular.
+const FILLERS: [&str; 4] = ["0000000000", "1111111111", "2222222222", "5555555555"];
+
+/// Whether a number that begins with `text` and goes on with digits of `filler` has it as its prefix.
+fn has_prefix(plan: &NumberPlan, text: &str, filler: &str) -> bool {
+    (3..=filler.len()).any(|more| {
+        let longer = plan.parse(&format!("{text}{}", &filler[..more]));
+        longer.is_ok_and(|number| number.prefix() == Some(text))
+    })
+}
+
+/// Whether an E.164 number is one that its country gives out, as far as the library knows.
+fn is_valid(number: &str) -> bool {
+    let parsed = PHONE_NUMBER_UTIL.parse(number, None);
+    parsed.is_ok_and(|parsed| PHONE_NUMBER_UTIL.is_valid_number(&parsed))
 }
 
 /// Whether an E.164 number has a length that numbers of its country have.
@@ -159,6 +206,29 @@ mod tests {
         assert_eq!(read("range:+12025550101", L::LEVEL_RANGE).unwrap(), (Level::Range, "+12025550101".to_owned()));
         let twice = read("range:+1202555", L::LEVEL_PREFIX);
         assert_eq!(twice, Err(RequestError::LevelTwice { text: Level::Range, field: Level::Prefix }));
+    }
+
+    #[test]
+    fn a_prefix_that_is_as_long_as_a_number_is_a_prefix_and_a_range_like_that_must_say_so() {
+        for prefix in ["+4413873", "+4415395", "+4416973", "+4933431"] {
+            assert_eq!(read(prefix, L::LEVEL_PREFIX).unwrap(), (Level::Prefix, prefix.to_owned()));
+        }
+        for range in ["+358123456", "+49100000000", "+861391234"] {
+            match read(range, L::LEVEL_RANGE) {
+                Ok(found) => assert_eq!(found, (Level::Range, range.to_owned())),
+                Err(error) => {
+                    assert_eq!(error.reason(), "number_or_range");
+                    assert!(error.to_string().contains("range:"), "{error}");
+                }
+            }
+            let tagged = format!("range:{range}");
+            assert_eq!(read(&tagged, L::LEVEL_UNSPECIFIED).unwrap(), (Level::Range, range.to_owned()));
+        }
+        // Numbers of countries whose numbers have many lengths.
+        for (number, range) in [("+493022610", "+49302"), ("+358912345678", "+35891234"), ("+4312345678", "+431234")]
+        {
+            assert_eq!(read(number, L::LEVEL_RANGE).unwrap().1, range);
+        }
     }
 
     #[test]
