@@ -24,6 +24,8 @@ pub(crate) struct Tile {
     pub(crate) path: PathBuf,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    /// See [`snapshot::TileFile::footer_crc32`].
+    pub(crate) footer_crc32: Option<u32>,
     /// Its keys, to estimate how many there are in all days together; empty where a run before made the tile.
     pub(crate) keys: Sketch,
 }
@@ -107,11 +109,9 @@ fn write_tile<'a>(
 ) -> Result<Tile, BatchError> {
     let path = folder.join(format!("{day}-{}-{}.parquet", party.as_str(), level.as_str()));
     let local = |source| BatchError::Temporary { path: path.display().to_string(), source };
-    let day_text = day.to_string();
-    let about = [("feature_set_version", set.version()), ("date", day_text.as_str())];
     let file = BufWriter::new(File::create(&path).map_err(local)?);
-    let mut writer = PackedWriter::tile(file, &path.display().to_string(), &about)?;
-    let (mut bytes, mut keys, mut count) = (Vec::new(), Sketch::default(), 0);
+    let mut writer = PackedWriter::day_tile(file, &path.display().to_string(), day, (party, level), set.version())?;
+    let (mut bytes, mut keys) = (Vec::new(), Sketch::default());
     for (key, state, prefix, range) in rows {
         bytes.clear();
         state.encode(&mut bytes);
@@ -120,10 +120,10 @@ fn write_tile<'a>(
         let mut hasher = DefaultHasher::new();
         hasher.write(key.as_bytes());
         keys.insert(hasher.finish());
-        count += 1;
     }
-    let mut file = writer.finish()?;
+    let (written, mut file) = writer.finish_counted()?;
     file.flush().map_err(local)?;
     let bytes = file.get_ref().metadata().map_err(local)?.len();
-    Ok(Tile { day, party, level, path, rows: count, bytes, keys })
+    let (rows, footer_crc32) = (written.rows, Some(written.footer_crc32));
+    Ok(Tile { day, party, level, path, rows, bytes, footer_crc32, keys })
 }

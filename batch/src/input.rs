@@ -1,6 +1,6 @@
 //! Where calls come from: the files of a location, in a stable order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use call_files::{Format, ReadOptions};
@@ -142,9 +142,15 @@ impl Input {
         BatchError::NoFiles { location: self.location(), others, endings: ENDINGS.join(", ") }
     }
 
-    /// The files that the books do not know, or know with another content.
-    pub(crate) async fn fresh(&self, listing: &Listing, books: &mut Books) -> Result<Vec<Wanted>, BatchError> {
-        let mut fresh = books.compare(&listing.files);
+    /// The files that the books do not know, or know with another content: by their listed versions, and those of
+    /// `replaced` whatever these say.
+    pub(crate) async fn fresh(
+        &self,
+        listing: &Listing,
+        books: &mut Books,
+        replaced: &BTreeSet<String>,
+    ) -> Result<Vec<Wanted>, BatchError> {
+        let mut fresh = books.compare(&listing.files, replaced);
         // What was written again may have the same bytes.
         let rewritten: Vec<&Wanted> = fresh.iter().filter(|file| books.knows(&file.meta.key)).collect();
         let versions: Vec<(String, Version)> = stream::iter(rewritten)

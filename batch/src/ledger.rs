@@ -13,7 +13,7 @@ use snapshot::{Ledger, LedgerObject, LeftOut, UtcDay};
 use crate::input::Wanted;
 
 /// The ledger on its way from one snapshot to the next.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Books {
     ledger: Ledger,
     /// Days that have a tile.
@@ -33,8 +33,9 @@ impl Books {
         &self.ledger
     }
 
-    /// Notes which objects are gone, and returns those whose listed version is another one or not known.
-    pub(crate) fn compare(&mut self, listed: &[Wanted]) -> Vec<Wanted> {
+    /// Notes which objects are gone, and returns those whose listed version is another one or not known, or that are
+    /// among `replaced`.
+    pub(crate) fn compare(&mut self, listed: &[Wanted], replaced: &BTreeSet<String>) -> Vec<Wanted> {
         for object in self.ledger.objects.values_mut() {
             object.gone = true;
         }
@@ -43,7 +44,7 @@ impl Books {
             let known = self.ledger.objects.get_mut(&file.meta.key);
             let is_known = known.is_some_and(|object| {
                 object.gone = false;
-                object.listed_version() == file.meta.version
+                object.listed_version() == file.meta.version && !replaced.contains(&file.meta.key)
             });
             if !is_known {
                 others.push(file.clone());
@@ -138,13 +139,25 @@ impl Books {
                 *found.entry(*day).or_default() += object.days.get(day).unwrap_or(&0);
             }
         }
+        for (day, records) in self.ledger.forgotten.iter().filter(|(day, _)| days.contains(day)) {
+            *found.entry(*day).or_default() += records;
+        }
         found.into_iter().map(|(date, records)| LeftOut { date, records }).collect()
     }
 
-    /// The ledger for the next run. Objects that are gone and have no day from `kept_from` on are forgotten.
+    /// The ledger for the next run. Objects that are gone and have no day from `kept_from` on are forgotten, but for how
+    /// many calls of which days they had: their tiles are let go, and a run for an earlier day may build such a day
+    /// from what is left.
     pub(crate) fn close(mut self, kept_from: UtcDay) -> Ledger {
+        let forgotten = &mut self.ledger.forgotten;
         self.ledger.objects.retain(|_, object| {
-            !object.gone || object.days.keys().chain(&object.left_out).any(|day| *day >= kept_from)
+            let is_kept = !object.gone || object.days.keys().chain(&object.left_out).any(|day| *day >= kept_from);
+            if !is_kept {
+                for (day, calls) in &object.days {
+                    *forgotten.entry(*day).or_default() += calls;
+                }
+            }
+            is_kept
         });
         self.ledger
     }

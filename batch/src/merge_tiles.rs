@@ -114,7 +114,7 @@ mod tests {
                 writer.finish().unwrap();
                 let day = UtcDay::new(day);
                 let (party, level, keys) = (Party::Caller, Level::Phone, Sketch::default());
-                Tile { day, party, level, path, rows: 0, bytes: 0, keys }
+                Tile { day, party, level, path, rows: 0, bytes: 0, footer_crc32: None, keys }
             })
             .collect();
         let mut merge = TileMerge::open(tiles.iter(), UtcDay::new(10)).unwrap();
@@ -163,7 +163,7 @@ mod tests {
                 }
                 writer.finish().unwrap();
                 let (party, level, keys) = (Party::Caller, Level::Phone, Sketch::default());
-                tiles.insert(0, Tile { day: UtcDay::new(*day), party, level, path, rows: 0, bytes: 0, keys });
+                tiles.insert(0, Tile { day: UtcDay::new(*day), party, level, path, rows: 0, bytes: 0, footer_crc32: None, keys });
             }
             let mut merge = TileMerge::open(tiles.iter(), UtcDay::new(90)).unwrap();
             let (mut found, mut next) = (Vec::new(), KeyDays::default());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use features::{FeatureSet, Sketch};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use objects::Objects;
-use snapshot::{DayTiles, SnapshotError, TileFile, UtcDay};
+use snapshot::{DayTiles, PackedReader, SnapshotError, TileFile, UtcDay};
 
 use crate::BatchError;
 use crate::day_tiles::{Tile, batched};
@@ -34,8 +34,19 @@ pub(crate) async fn stage(
                 detail: format!("it lists no tile of {} {} for {date}", party.as_str(), level.as_str()),
             })?;
             let path = bring(output, &file, date, folder).await?;
-            let (rows, bytes) = (file.rows, file.bytes);
-            Ok::<_, BatchError>(Tile { day: date, party, level, path, rows, bytes, keys: Sketch::default() })
+            // What it is, before the roll-up: damage would only be found after hours of it, another day's tile never.
+            PackedReader::open_tile(&path, &file, date, set.version())?;
+            let TileFile { rows, bytes, footer_crc32, .. } = file;
+            Ok::<_, BatchError>(Tile {
+                day: date,
+                party,
+                level,
+                path,
+                rows,
+                bytes,
+                footer_crc32,
+                keys: Sketch::default(),
+            })
         }
     };
     let mut staged = 0;

@@ -53,10 +53,14 @@ impl Work {
         Ok(Arc::new(Self { options, set, progress: Box::new(progress), temporary }))
     }
 
-    /// A folder for the files of one part of the run.
+    /// An empty folder for the files of one part of the run.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, BatchError> {
         let folder = self.temporary.path().join(name);
         let failed = |source| BatchError::Temporary { path: folder.display().to_string(), source };
+        // A part that is done again leaves nothing of the first time.
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(failed)?;
+        }
         fs::create_dir(&folder).map_err(failed)?;
         Ok(folder)
     }

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Outcome, Rebuild};
 use indicatif::HumanCount;
 use objects::{Location, Objects};
@@ -59,6 +59,11 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
     let set = arguments.definitions.read()?;
     let read = arguments.read.options()?;
     let now_ms = clock::now_ms();
+    let today = UtcDay::of_ms(now_ms);
+    if let Some(as_of) = arguments.as_of.filter(|as_of| *as_of > today) {
+        // It would let go of the tiles of days that today's windows need.
+        return Err(Failure::user(anyhow!("--as-of {as_of} is in the future: today is {today} (UTC)")));
+    }
     let client = locations::client(&arguments.input).await;
     let input = Input::open(&arguments.input, |location| Objects::open(location, client)).or_user()?;
     let output = locations::open(&arguments.output).await?;
@@ -66,7 +71,7 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
     let options = BatchOptions {
         input,
         output,
-        as_of: arguments.as_of.unwrap_or_else(|| UtcDay::of_ms(now_ms).plus(-1)),
+        as_of: arguments.as_of.unwrap_or_else(|| today.plus(-1)),
         run: run_id(now_ms)?,
         // Nobody has told which arrivals the input holds.
         complete_for_arrivals_before: None,

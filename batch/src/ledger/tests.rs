@@ -104,7 +104,7 @@ impl Model {
         self.as_of += later;
         let window = self.window();
         let source = Source { location: String::new(), reading: String::new() };
-        let ledger = Ledger { source, objects: std::mem::take(&mut self.ledger) };
+        let ledger = Ledger { objects: std::mem::take(&mut self.ledger), ..Ledger::new(source) };
         let mut books = Books::open(ledger, self.tiles.keys().copied().collect());
         let listed: Vec<Wanted> = (0..)
             .zip(self.input.keys())
@@ -115,7 +115,7 @@ impl Model {
             })
             .collect();
         let fresh: Vec<Wanted> = books
-            .compare(&listed)
+            .compare(&listed, &BTreeSet::new())
             .into_iter()
             .filter(|file| !books.is_same(&file.meta, &Version::new(version(&self.input[&file.meta.key]))))
             .collect();
@@ -216,4 +216,23 @@ fn a_day_whose_object_is_gone_keeps_its_tile_until_it_comes_back() {
     model.run(0);
     assert_eq!(model.tiles[&day], [(9, 0), (9, 1)].into());
     assert!(model.ledger.values().all(|object| object.left_out.is_empty()));
+}
+
+/// A run for a day far ahead lets go of tiles and of what is known of the objects that they were made from. A run for an
+/// earlier day then builds such a day from what is left, and must say what it lacks.
+#[test]
+fn what_was_forgotten_is_left_out_of_a_day_that_is_built_again() {
+    let day = UtcDay::new(100);
+    let source = Source { location: String::new(), reading: String::new() };
+    let gone = LedgerObject { days: [(day, 500)].into(), gone: true, ..LedgerObject::default() };
+    let late = LedgerObject { days: [(day, 2)].into(), ..LedgerObject::default() };
+    let objects = [("gone".to_owned(), gone), ("late".to_owned(), late)].into();
+    let books = Books::open(Ledger { objects, ..Ledger::new(source) }, [day].into());
+    let far_ahead = books.close(day.plus(200));
+    assert_eq!(far_ahead.objects.keys().collect::<Vec<_>>(), ["late"]);
+
+    let window = (0..90).map(|ago| day.plus(50 - ago)).collect();
+    let mut books = Books::open(far_ahead, BTreeSet::new());
+    assert_eq!(books.settle(&window), [day].into());
+    assert_eq!(books.left_out(&window), [LeftOut { date: day, records: 500 }]);
 }

@@ -22,6 +22,9 @@ pub struct Ledger {
     pub source: Source,
     /// Every object that was read, by its key: also those that are no longer there, until no day of theirs is kept.
     pub objects: BTreeMap<String, LedgerObject>,
+    /// Calls of objects that were gone and are forgotten, by the day on which they began. A tile of such a day that is
+    /// made from what is there now lacks them.
+    pub forgotten: BTreeMap<UtcDay, u64>,
 }
 
 /// An input, and how it is read: the same objects read otherwise are other calls.
@@ -64,6 +67,8 @@ struct Head {
     format: u32,
     #[serde(flatten)]
     source: Source,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    forgotten: BTreeMap<UtcDay, u64>,
     /// Lines that follow: a text that was cut is known by it.
     objects: usize,
 }
@@ -85,7 +90,7 @@ impl LedgerObject {
 impl Ledger {
     /// A ledger that knows no object.
     pub const fn new(source: Source) -> Self {
-        Self { source, objects: BTreeMap::new() }
+        Self { source, objects: BTreeMap::new(), forgotten: BTreeMap::new() }
     }
 
     /// Reads the ledger that a manifest names.
@@ -100,7 +105,8 @@ impl Ledger {
     /// The text, as it is stored.
     pub fn to_text(&self) -> Result<Vec<u8>, SnapshotError> {
         let failed = |error: serde_json::Error| SnapshotError::corrupt("the ledger", error);
-        let head = Head { format: FORMAT, source: self.source.clone(), objects: self.objects.len() };
+        let (source, forgotten) = (self.source.clone(), self.forgotten.clone());
+        let head = Head { format: FORMAT, source, forgotten, objects: self.objects.len() };
         let mut text = serde_json::to_vec(&head).map_err(failed)?;
         for (key, object) in &self.objects {
             text.push(b'\n');
@@ -120,7 +126,7 @@ impl Ledger {
             return Err(SnapshotError::Format { key: key.to_owned(), found, known: FORMAT });
         }
         let head: Head = serde_json::from_value(found).map_err(corrupt)?;
-        let mut ledger = Self::new(head.source);
+        let mut ledger = Self { forgotten: head.forgotten, ..Self::new(head.source) };
         for line in lines {
             let line: Line<String, LedgerObject> = serde_json::from_slice(line).map_err(corrupt)?;
             ledger.objects.insert(line.key, line.object);
@@ -157,7 +163,7 @@ mod tests {
             gone: true,
         };
         let objects = [("a \"quoted\" key".to_owned(), whole), ("b".to_owned(), LedgerObject::default())].into();
-        Ledger { source, objects }
+        Ledger { source, objects, forgotten: [(day.plus(-120), 5)].into() }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use manifest::{
     MissingReason, QualityFile, RunRef, TileFile,
 };
 pub use online::{LocalPart, OnlineWriter};
-pub use packed::{PackedWriter, TILE_GROUP_BYTES};
+pub use packed::{PackedWriter, TILE_GROUP_BYTES, Written};
 pub use packed_reader::{PackedReader, PackedRow, StoredRow};
 pub use prune::{Pruning, Retention, RunFiles};
 pub use publication::Publication;

@@ -126,6 +126,9 @@ pub struct TileFile {
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
+    /// As [`FaceFile::footer_crc32`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footer_crc32: Option<u32>,
 }
 
 /// A day without a tile.

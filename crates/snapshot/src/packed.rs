@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use features::{Level, Party};
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type as Physical, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
@@ -12,8 +13,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
-use crate::SnapshotError;
 use crate::checksum::{Checksummed, GROUPS_CRC32, to_text};
+use crate::{SnapshotError, UtcDay};
 
 /// Uncompressed bytes of a row group of the online face: with page headers, what one range of 128 KB brings.
 pub(crate) const ONLINE_GROUP_BYTES: usize = 96 * 1024;
@@ -73,12 +74,15 @@ impl Values {
 
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Written {
-    pub(crate) rows: u64,
-    pub(crate) first_key: Option<String>,
-    pub(crate) last_key: Option<String>,
+pub struct Written {
+    /// Rows.
+    pub rows: u64,
+    /// The smallest key.
+    pub first_key: Option<String>,
+    /// The largest key.
+    pub last_key: Option<String>,
     /// The checksum of what lies behind the last row group.
-    pub(crate) footer_crc32: u32,
+    pub footer_crc32: u32,
 }
 
 impl<W: Write + Send> std::fmt::Debug for PackedWriter<W> {
@@ -91,6 +95,18 @@ impl<W: Write + Send> PackedWriter<W> {
     /// A file of key, states, prefix and range. `name` is for errors.
     pub fn tile(out: W, name: &str, about: &[(&str, &str)]) -> Result<Self, SnapshotError> {
         Self::new(out, name, about, TILE_GROUP_BYTES, true)
+    }
+
+    /// The day tile of a party and level, of a version of the feature set.
+    pub fn day_tile(
+        out: W,
+        name: &str,
+        date: UtcDay,
+        (party, level): (Party, Level),
+        version: &str,
+    ) -> Result<Self, SnapshotError> {
+        let about = tile_about(date, party, level, version);
+        Self::tile(out, name, &about.each_ref().map(|(name, value)| (*name, value.as_str())))
     }
 
     /// A file of key and states for point reads.
@@ -179,7 +195,8 @@ impl<W: Write + Send> PackedWriter<W> {
         Ok(self.finish_counted()?.1)
     }
 
-    pub(crate) fn finish_counted(mut self) -> Result<(Written, W), SnapshotError> {
+    /// Writes the footer, and gives the sink back with what was written.
+    pub fn finish_counted(mut self) -> Result<(Written, W), SnapshotError> {
         self.flush()?;
         let groups_crc32 = to_text(&self.groups_crc32);
         self.writer.append_key_value_metadata(KeyValue::new(GROUPS_CRC32.to_owned(), groups_crc32));
@@ -218,6 +235,16 @@ fn take_crc32<W: Write + Send>(writer: &mut SerializedFileWriter<Checksummed<W>>
     // What it still holds belongs to what was written last.
     writer.flush()?;
     Ok(writer.inner_mut().take())
+}
+
+/// What a day tile says of itself.
+pub(crate) fn tile_about(date: UtcDay, party: Party, level: Level, version: &str) -> [(&'static str, String); 4] {
+    [
+        ("feature_set_version", version.to_owned()),
+        ("date", date.to_string()),
+        ("party", party.as_str().to_owned()),
+        ("level", level.as_str().to_owned()),
+    ]
 }
 
 /// A full disk is no damaged file.

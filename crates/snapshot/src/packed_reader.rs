@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 
-use crate::SnapshotError;
+use crate::packed::tile_about;
 use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail, absent, open_bytes_column, read_all, text, texts};
+use crate::{SnapshotError, TileFile, UtcDay};
 
 /// A row of a packed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,8 @@ impl StoredRow {
 #[derive(Debug)]
 pub struct PackedReader {
     file: File,
-    path: PathBuf,
+    /// For errors.
+    name: String,
     footer: Footer,
     next_group: usize,
     rows: std::vec::IntoIter<PackedRow>,
@@ -64,21 +66,44 @@ pub struct PackedReader {
 impl PackedReader {
     /// Opens a file and reads its footer.
     pub fn open(path: &Path) -> Result<Self, SnapshotError> {
+        Self::open_as(path, &path.display().to_string(), None)
+    }
+
+    /// Opens a day tile that a manifest lists: `path` is where it is on this machine. Fails where its footer is not the
+    /// one that was written, or where it is the tile of another day, party, level or feature set.
+    pub fn open_tile(path: &Path, listed: &TileFile, date: UtcDay, version: &str) -> Result<Self, SnapshotError> {
+        let reader = Self::open_as(path, &listed.key, listed.footer_crc32)?;
+        let corrupt = |detail: String| SnapshotError::corrupt(&listed.key, detail);
+        let rows = reader.footer.rows();
+        if rows != listed.rows {
+            return Err(corrupt(format!("it has {rows} rows, the manifest says {}", listed.rows)));
+        }
+        let is = tile_about(date, listed.party, listed.level, version);
+        for (name, expected) in &is {
+            // Tiles of before say less of themselves.
+            if let Some(found) = reader.footer.about(name).filter(|found| found != expected) {
+                return Err(corrupt(format!("it is a tile of {name} {found}, the manifest says {expected}")));
+            }
+        }
+        Ok(reader)
+    }
+
+    fn open_as(path: &Path, name: &str, footer_crc32: Option<u32>) -> Result<Self, SnapshotError> {
         let local = |source| SnapshotError::LocalFile { path: path.display().to_string(), source };
-        let corrupt = |detail: String| SnapshotError::corrupt(&path.display().to_string(), detail);
+        let corrupt = |detail: String| SnapshotError::corrupt(name, detail);
         let file = File::open(path).map_err(local)?;
         let size = file.metadata().map_err(local)?.len();
         let mut wanted = TAIL_BYTES.min(size);
         let footer = loop {
             let tail = read_at(&file, size.saturating_sub(wanted), wanted).map_err(local)?;
-            match Footer::in_tail(&tail, size, None).map_err(corrupt)? {
+            match Footer::in_tail(&tail, size, footer_crc32).map_err(corrupt)? {
                 Tail::Whole(footer) => break footer,
                 Tail::Wants(more) => wanted = more.min(size),
             }
         };
         Ok(Self {
             file,
-            path: path.to_owned(),
+            name: name.to_owned(),
             footer,
             next_group: 0,
             rows: Vec::new().into_iter(),
@@ -117,7 +142,7 @@ impl PackedReader {
         if self.next_group == self.footer.groups() {
             return Ok(None);
         }
-        let name = || self.path.display().to_string();
+        let name = || self.name.clone();
         let range = self.footer.group_range(self.next_group);
         let bytes = read_at(&self.file, range.start, range.end - range.start)
             .map_err(|source| SnapshotError::LocalFile { path: name(), source })?;

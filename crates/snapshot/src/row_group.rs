@@ -66,6 +66,18 @@ impl Footer {
         self.metadata.num_row_groups()
     }
 
+    /// Rows in all groups.
+    pub(crate) fn rows(&self) -> u64 {
+        // Checked: none is negative.
+        self.metadata.row_groups().iter().map(|group| group.num_rows().cast_unsigned()).sum()
+    }
+
+    /// An entry of the file's own metadata.
+    pub(crate) fn about(&self, name: &str) -> Option<&str> {
+        let entries = self.metadata.file_metadata().key_value_metadata()?;
+        entries.iter().find(|entry| entry.key == name)?.value.as_deref()
+    }
+
     pub(crate) fn group(&self, group: usize) -> &RowGroupMetaData {
         self.metadata.row_group(group)
     }

@@ -40,6 +40,7 @@ pub(crate) fn manifest(run: &str) -> Manifest {
                 key: daily_key(as_of(), &tiles, Party::Caller, Level::Range),
                 rows: 2,
                 bytes: 9,
+                footer_crc32: None,
             }],
             run: tiles,
         }],
