@@ -23,10 +23,8 @@ const NUMBER: &str = "+12125550187";
 const GET: &str = PATHS[0];
 const BATCH: &str = PATHS[1];
 
-thread_local! {
-    /// Made once a thread: it compiles the patterns of the whole number plan.
-    static DRIVER: Driver = Driver::new();
-}
+/// Made once: it compiles the patterns of the whole number plan.
+static DRIVER: LazyLock<Driver> = LazyLock::new(Driver::new);
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -112,7 +110,7 @@ proptest! {
         choice in any::<[u8; 3]>(),
         bytes in prop::collection::vec(any::<u8>(), 0..400),
     ) {
-        DRIVER.with(|driver| driver.send(&Form::chosen(choice), &bytes));
+        DRIVER.send(&Form::chosen(choice), &bytes);
     }
 
     #[test]
@@ -122,36 +120,35 @@ proptest! {
         damages in prop::collection::vec(damage(), 0..4),
     ) {
         let bytes = damaged(REQUESTS[request].clone(), &damages);
-        DRIVER.with(|driver| driver.send(&Form::chosen(choice), &bytes));
+        DRIVER.send(&Form::chosen(choice), &bytes);
     }
 }
 
 /// What cannot be a request is refused as one by the caller, over every content type that is understood.
 #[test]
 fn what_is_no_message_is_an_invalid_argument() {
-    DRIVER.with(|driver| {
-        for content_type in CONTENT_TYPES {
-            let form = Form::plain(GET, content_type);
-            let is_json = content_type.contains("json");
-            let garbage: [&[u8]; 4] = if is_json {
-                [b"{", b"[1]", b"{\"number\": 5}", b"\xff\xfe"]
-            } else {
-                // A field that is cut, a wire type that does not exist, a length beyond the end, text that is not UTF-8.
-                [b"\x0a", b"\x0f\x00", b"\x0a\xff\x01a", b"\x0a\x01\xff"]
+    let driver = &*DRIVER;
+    for content_type in CONTENT_TYPES {
+        let form = Form::plain(GET, content_type);
+        let is_json = content_type.contains("json");
+        let garbage: [&[u8]; 4] = if is_json {
+            [b"{", b"[1]", b"{\"number\": 5}", b"\xff\xfe"]
+        } else {
+            // A field that is cut, a wire type that does not exist, a length beyond the end, text that is not UTF-8.
+            [b"\x0a", b"\x0f\x00", b"\x0a\xff\x01a", b"\x0a\x01\xff"]
+        };
+        for garbage in garbage {
+            let answered = driver.send(&form, garbage);
+            let error = answered.error.as_deref();
+            let expected = match content_type {
+                "" | "text/plain" | "multipart/form-data; boundary=x" => "415",
+                "application/grpc-web-text" | "application/grpc+thrift" => "12",
+                grpc if grpc.starts_with("application/grpc") => "3",
+                _ => "invalid_argument",
             };
-            for garbage in garbage {
-                let answered = driver.send(&form, garbage);
-                let error = answered.error.as_deref();
-                let expected = match content_type {
-                    "" | "text/plain" | "multipart/form-data; boundary=x" => "415",
-                    "application/grpc-web-text" | "application/grpc+thrift" => "12",
-                    grpc if grpc.starts_with("application/grpc") => "3",
-                    _ => "invalid_argument",
-                };
-                assert_eq!(error, Some(expected), "{content_type} {garbage:?}: {answered:?}");
-            }
+            assert_eq!(error, Some(expected), "{content_type} {garbage:?}: {answered:?}");
         }
-    });
+    }
 }
 
 #[test]
@@ -162,33 +159,32 @@ fn bombs_and_floods_are_refused_before_they_take_memory() {
     // Two bytes an entity on the way, a hundred in memory.
     let flood: Vec<u8> = b"\x0a\x00".repeat(REQUEST_BYTES_MAX / 2);
     let nested = |open: &str, times: usize| open.repeat(times).into_bytes();
-    DRIVER.with(|driver| {
-        for content_type in ["application/json", "application/proto", "application/grpc", "application/grpc-web"] {
-            let is_connect = !content_type.contains("grpc");
-            let code = |connect: &'static str, grpc: &'static str| Some(if is_connect { connect } else { grpc });
-            let form = Form::plain(BATCH, content_type);
-            let bombed = driver.send(&form.clone().gzipped(), &bomb);
-            assert_eq!(bombed.error.as_deref(), code("resource_exhausted", "8"), "{content_type}: {bombed:?}");
-            let answered = driver.send(&form.clone().gzipped(), &nested_bomb);
-            assert_eq!(answered.error.as_deref(), code("invalid_argument", "3"), "{content_type}: {answered:?}");
-            let cut = driver.send(&form.clone().gzipped(), &bomb[..bomb.len() / 2]);
-            assert!(cut.error.is_some(), "{content_type}: {cut:?}");
-            let large = driver.send(&form, &vec![b' '; REQUEST_BYTES_MAX + 1]);
-            assert_eq!(large.error.as_deref(), code("resource_exhausted", "8"), "{content_type}: {large:?}");
-            let deep = match content_type {
-                "application/json" => nested("[", REQUEST_BYTES_MAX),
-                // Groups in groups, of a field that nobody knows.
-                _ => nested("\u{7b}", REQUEST_BYTES_MAX - 5),
-            };
-            let answered = driver.send(&form, &deep);
-            assert_eq!(answered.error.as_deref(), code("invalid_argument", "3"), "{content_type}: {answered:?}");
-        }
-        let flooded = driver.send(&Form::plain(BATCH, "application/proto"), &flood);
-        assert_eq!(flooded.error.as_deref(), Some("invalid_argument"), "{flooded:?}");
-        let entities = format!(r#"{{"entities": [{}{{}}]}}"#, "{},".repeat(ENTITIES_MAX));
-        let many = driver.send(&Form::plain(BATCH, "application/json"), entities.as_bytes());
-        assert!(many.text.contains("entities_too_many") || many.text.contains("1001 entries"), "{many:?}");
-    });
+    let driver = &*DRIVER;
+    for content_type in ["application/json", "application/proto", "application/grpc", "application/grpc-web"] {
+        let is_connect = !content_type.contains("grpc");
+        let code = |connect: &'static str, grpc: &'static str| Some(if is_connect { connect } else { grpc });
+        let form = Form::plain(BATCH, content_type);
+        let bombed = driver.send(&form.clone().gzipped(), &bomb);
+        assert_eq!(bombed.error.as_deref(), code("resource_exhausted", "8"), "{content_type}: {bombed:?}");
+        let answered = driver.send(&form.clone().gzipped(), &nested_bomb);
+        assert_eq!(answered.error.as_deref(), code("invalid_argument", "3"), "{content_type}: {answered:?}");
+        let cut = driver.send(&form.clone().gzipped(), &bomb[..bomb.len() / 2]);
+        assert!(cut.error.is_some(), "{content_type}: {cut:?}");
+        let large = driver.send(&form, &vec![b' '; REQUEST_BYTES_MAX + 1]);
+        assert_eq!(large.error.as_deref(), code("resource_exhausted", "8"), "{content_type}: {large:?}");
+        let deep = match content_type {
+            "application/json" => nested("[", REQUEST_BYTES_MAX),
+            // Groups in groups, of a field that nobody knows.
+            _ => nested("\u{7b}", REQUEST_BYTES_MAX - 5),
+        };
+        let answered = driver.send(&form, &deep);
+        assert_eq!(answered.error.as_deref(), code("invalid_argument", "3"), "{content_type}: {answered:?}");
+    }
+    let flooded = driver.send(&Form::plain(BATCH, "application/proto"), &flood);
+    assert_eq!(flooded.error.as_deref(), Some("invalid_argument"), "{flooded:?}");
+    let entities = format!(r#"{{"entities": [{}{{}}]}}"#, "{},".repeat(ENTITIES_MAX));
+    let many = driver.send(&Form::plain(BATCH, "application/json"), entities.as_bytes());
+    assert!(many.text.contains("entities_too_many") || many.text.contains("1001 entries"), "{many:?}");
 }
 
 /// Errors go into logs of callers: they name the field, not the number.
@@ -209,23 +205,18 @@ fn what_was_sent_is_not_repeated() {
         r#"{"number": "999NUMBER"}"#,
         r#"{"number": "prefix:NUMBER99999999"}"#,
     ];
-    DRIVER.with(|driver| {
-        for path in [GET, BATCH, PATHS[3]] {
-            for content_type in ["application/json", "application/grpc+json", "application/grpc-web+json"] {
-                for body in bodies {
-                    let answered =
-                        driver.send(&Form::plain(path, content_type), body.replace("NUMBER", NUMBER).as_bytes());
-                    if answered.error.is_some() {
-                        assert!(
-                            !answered.text.contains(&NUMBER[1..]),
-                            "{path} {content_type} {body}: {}",
-                            answered.text
-                        );
-                    }
+    let driver = &*DRIVER;
+    for path in [GET, BATCH, PATHS[3]] {
+        for content_type in ["application/json", "application/grpc+json", "application/grpc-web+json"] {
+            for body in bodies {
+                let answered =
+                    driver.send(&Form::plain(path, content_type), body.replace("NUMBER", NUMBER).as_bytes());
+                if answered.error.is_some() {
+                    assert!(!answered.text.contains(&NUMBER[1..]), "{path} {content_type} {body}: {}", answered.text);
                 }
             }
         }
-    });
+    }
 }
 
 #[tokio::test]

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use connectrpc::client::CallOptions;
 use features::MINUTE_MS;
+use http_body_util::BodyExt;
+use lambda_http::aws_lambda_events::encodings::Body;
 use proto::v1::{self, GetFeaturesResponse, MissingReason};
 use serve_features::client::Credentials;
-use serve_features::deadline;
 use serve_features::native::Exposure;
+use serve_features::{DEADLINE_MAX, deadline, lambda, router};
 use tokio::time::Instant;
 
 use crate::running::{PROTOCOLS, Running};
@@ -126,4 +128,39 @@ async fn a_silent_store_leaves_time_to_answer_over_every_protocol() {
         place.store(Mood::Well as u8, Ordering::Relaxed);
     }
     running.stop().await;
+}
+
+#[tokio::test]
+async fn behind_lambda_the_time_that_is_left_bounds_the_deadline() {
+    let world = World::new(history(NOW + 1), NOW).with_snapshot(1);
+    let (rpc, _health) = router(world.service().await).unwrap();
+    world.moods.tiles.store(Mood::Silent as u8, Ordering::Relaxed);
+    // The caller would wait longer, or names nothing.
+    for asked in [Some("25000"), None] {
+        let mut event =
+            http::Request::post("https://id.lambda-url.us-east-1.on.aws/tollwatch.v1.FeatureService/GetFeatures")
+                .header("content-type", "application/json");
+        if let Some(timeout_ms) = asked {
+            event = event.header("connect-timeout-ms", timeout_ms);
+        }
+        let body = format!(r#"{{"number": "{CALLER}", "features": ["calls_5m", "calls_30d"]}}"#);
+        let began = Instant::now();
+        let answer = lambda::answer(rpc.clone(), event.body(Body::Text(body)).unwrap(), PATIENCE).await.unwrap();
+        assert!(began.elapsed() < PATIENCE);
+        assert_eq!(answer.status(), 200);
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        let answer: GetFeaturesResponse = serde_json::from_slice(&bytes).unwrap();
+        assert!(answer.degraded && value(&answer, "calls_30d").value.is_some(), "{answer:?}");
+    }
+}
+
+#[test]
+fn the_time_that_an_invocation_has_left_keeps_some_for_sending() {
+    let left = |ends_at_ms| lambda::time_left(ends_at_ms, NOW);
+    let now = NOW as u64;
+    assert_eq!(left(now + 3_000), Duration::from_millis(2_800));
+    assert_eq!(left(now + 100), Duration::ZERO);
+    assert_eq!(left(now + 900_000), DEADLINE_MAX);
+    // Outside of Lambda there is no such moment.
+    assert_eq!(left(0), DEADLINE_MAX);
 }
