@@ -166,7 +166,83 @@ fn note(_panic: &(dyn Any + Send)) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// Answers at once.
+    #[derive(Clone)]
+    struct Quick;
+
+    impl<B> Service<Request<B>> for Quick {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _request: Request<B>) -> Self::Future {
+            std::future::ready(Ok(Response::new(Full::default())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_is_taken_until_the_answer_is_sent_or_given_up() {
+        let front = Front::new(Quick).with_max_in_flight(1);
+        let ask = async |path: &str| {
+            let request = Request::builder().uri(path).body(Full::<Bytes>::default());
+            front.clone().call(request.unwrap_or_default()).await.unwrap_or_else(|never| match never {})
+        };
+        let unsent = ask("/a/b").await;
+        assert_eq!(unsent.status(), 200);
+        assert_eq!(ask("/a/b").await.status(), 429);
+        assert_eq!(ask("/grpc.health.v1.Health/Check").await.status(), 200);
+        drop(unsent);
+        assert_eq!(ask("/a/b").await.status(), 200);
+    }
+
+    /// What is still sent is taken before the refusal is given, or the caller would not get to read it; but not for ever.
+    #[tokio::test(start_paused = true)]
+    async fn whoever_still_sends_is_heard_out_and_then_refused() {
+        let full = Front::new(Quick).with_max_in_flight(0);
+        let asked = |version: Version| {
+            let (send, receive) = futures::channel::mpsc::unbounded();
+            let mut request = Request::new(StreamBody::new(receive));
+            *request.version_mut() = version;
+            (send, full.clone().call(request))
+        };
+        let piece = |bytes: usize| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; bytes])));
+        let status = |answered: Result<Response<_>, Infallible>| {
+            answered.map(|response: Response<FrontBody<Full<Bytes>>>| response.status())
+        };
+
+        let (send, mut answered) = asked(Version::HTTP_11);
+        assert!(send.unbounded_send(piece(1)).is_ok());
+        assert!(futures::poll!(&mut answered).is_pending());
+        drop(send);
+        assert_eq!(status(answered.await), Ok(StatusCode::TOO_MANY_REQUESTS));
+
+        let (send, answered) = asked(Version::HTTP_11);
+        assert!(send.unbounded_send(piece(REFUSED_BYTES_MAX + 1)).is_ok());
+        let began = Instant::now();
+        assert_eq!(status(answered.await), Ok(StatusCode::TOO_MANY_REQUESTS));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+
+        let (_send, answered) = asked(Version::HTTP_11);
+        assert_eq!(status(answered.await), Ok(StatusCode::TOO_MANY_REQUESTS));
+        assert!(began.elapsed() >= REFUSED_READ_MAX);
+
+        // A stream of HTTP/2 can be answered before its end.
+        let (_send, mut answered) = asked(Version::HTTP_2);
+        assert!(futures::poll!(&mut answered).is_ready());
+    }
 
     #[test]
     fn only_health_and_the_page_are_open() {
