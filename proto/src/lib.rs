@@ -41,6 +41,10 @@ pub mod legacy {
 #[cfg(feature = "service")]
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/services/descriptors.bin"));
 
+/// The JSON form of both services as OpenAPI 3.1, in YAML: made from the `.proto` files and their comments.
+#[cfg(feature = "service")]
+pub const OPENAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/services/openapi.yaml"));
+
 #[allow(dead_code, missing_docs, unused_imports, clippy::all, clippy::pedantic, clippy::unwrap_used)]
 mod messages {
     include!(concat!(env!("OUT_DIR"), "/messages/mod.rs"));

@@ -1,7 +1,10 @@
 //! Compiles the .proto files with protox, in pure Rust: nobody needs protoc.
 //!
 //! The call record and the services are generated apart, each into a folder of its own, so that a crate that
-//! wants the record alone does not pull in the RPC stack.
+//! wants the record alone does not pull in the RPC stack. The JSON form of the services is described as OpenAPI.
+
+mod openapi;
+mod yaml;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,11 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     generate(&MESSAGES, &out.join("messages"), false)?;
     if std::env::var_os("CARGO_FEATURE_SERVICE").is_some() {
         generate(&SERVICES, &out.join("services"), true)?;
+        std::fs::write(out.join("services/openapi.yaml"), openapi::document(&SERVICES)?)?;
     }
     for file in MESSAGES.iter().chain(&SERVICES) {
         println!("cargo:rerun-if-changed={file}");
     }
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build");
     Ok(())
 }
 
