@@ -8,6 +8,7 @@
 mod cache;
 mod checksum;
 mod day;
+mod day_reader;
 mod error;
 mod feature_column;
 mod history;
@@ -22,6 +23,7 @@ mod publication;
 mod quality;
 mod range_cache;
 mod reader;
+mod remote_file;
 mod row;
 mod row_group;
 #[cfg(test)]
@@ -29,6 +31,7 @@ mod testing;
 
 pub use cache::{CacheSizes, CacheUse, SnapshotCache};
 pub use day::{UtcDay, UtcDayError};
+pub use day_reader::DayReader;
 pub use error::SnapshotError;
 pub use history::{Published, history};
 pub use layout::{

@@ -12,6 +12,7 @@ use objects::{Objects, Version};
 use crate::cache::{Block, BlockId, FileId, RowRef, SnapshotCache};
 use crate::feature_column::read_column;
 use crate::packed_reader::{read_rows, read_stored};
+use crate::remote_file::RemoteFile;
 use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail};
 use crate::{CURRENT, DayGap, Face, FaceFile, Manifest, OnlineRow, SnapshotError, online_file_of};
 
@@ -314,12 +315,6 @@ impl Snapshot {
     }
 
     async fn bytes(&self, file: &FaceFile, range: Range<u64>) -> Result<Bytes, SnapshotError> {
-        let short = || SnapshotError::corrupt(&file.key, format!("it is shorter than its {} bytes", file.bytes));
-        match self.objects.get_range(&file.key, range.clone()).await {
-            Ok(bytes) if bytes.len() as u64 == range.end - range.start => Ok(bytes),
-            Ok(_) | Err(objects::Error::OutOfRange { .. }) => Err(short()),
-            Err(error) if error.is_not_found() => Err(SnapshotError::gone(&file.key, &self.objects)),
-            Err(error) => Err(error.into()),
-        }
+        RemoteFile { objects: &self.objects, key: &file.key, bytes: file.bytes }.range(range).await
     }
 }
