@@ -24,6 +24,9 @@ pub mod v1 {
     /// The value of a feature, `FeatureValue.value`.
     pub use crate::services::tollwatch::v1::__buffa::oneof::feature_value::Value;
 
+    /// The value of a point of a series, `SeriesPoint.value`.
+    pub use crate::services::tollwatch::v1::__buffa::oneof::series_point::Value as SeriesValue;
+
     /// The result of one entity of a batch, `EntityResult.result`.
     pub use crate::services::tollwatch::v1::__buffa::oneof::entity_result::Result as EntityOutcome;
 }

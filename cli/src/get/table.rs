@@ -87,6 +87,7 @@ fn no_value(response: &GetFeaturesResponse) -> String {
             Some(MissingReason::MISSING_REASON_NO_SNAPSHOT) => "no snapshot",
             Some(MissingReason::MISSING_REASON_EXPIRED) => "not kept for that time",
             Some(MissingReason::MISSING_REASON_UNAVAILABLE) => "a store did not answer",
+            Some(MissingReason::MISSING_REASON_NO_RECORDS) => "no records of that time",
             _ => "not said why",
         })
         .collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use features::{Feature, FeatureSet, Level, Party, Window};
+use features::{Feature, FeatureSet, Formula, Level, Party, SlotKind, Window};
 
 use crate::error::RequestError;
 
@@ -89,7 +89,7 @@ impl Catalog {
             found.map(|asked| (name.to_owned(), asked)).ok_or_else(|| RequestError::FeatureUnknown {
                 index,
                 length: name.len(),
-                nearest: self.nearest(name),
+                nearest: nearest(name, self.by_name.keys()),
             })
         };
         names.iter().enumerate().map(resolve).collect::<Result<_, _>>().map(|named| Selection(Some(named)))
@@ -127,6 +127,36 @@ impl Catalog {
             && self.levels(asked).any(|offered| offered == level)
     }
 
+    /// The feature whose series is asked for: the one of that name, or the first plain count of calls where there is no
+    /// name; the caller's where no party is given and both have one.
+    pub fn series(&self, name: &str, party: Option<Party>, level: Level) -> Result<&Feature, RequestError> {
+        let is_for =
+            |feature: &&Feature| party.is_none_or(|party| party == feature.party) && feature.levels.contains(&level);
+        let features = self.set.features();
+        if name.is_empty() {
+            let found = features.iter().filter(is_for).find(|feature| self.counts_every_call(feature));
+            return found.ok_or(RequestError::SeriesUnnamed { party, level });
+        }
+        let named: Vec<&Feature> = features.iter().filter(|feature| feature.name == name).collect();
+        if named.is_empty() {
+            let names: BTreeSet<&String> = features.iter().map(|feature| &feature.name).collect();
+            return Err(RequestError::SeriesUnknown {
+                length: name.len(),
+                nearest: nearest(name, names.into_iter()),
+            });
+        }
+        named.iter().copied().filter(is_for).min_by_key(|feature| feature.party).ok_or_else(|| {
+            let offers = named.iter().flat_map(|feature| feature.levels.iter().map(|level| (feature.party, *level)));
+            RequestError::SeriesElsewhere { name: name.to_owned(), party, level, offers: offers.collect() }
+        })
+    }
+
+    fn counts_every_call(&self, feature: &Feature) -> bool {
+        let Formula::Slot(slot) = feature.formula else { return false };
+        let slot = &self.set.slots(feature.party)[slot];
+        slot.kind == SlotKind::Count && slot.condition.is_none()
+    }
+
     fn offers(&self, asked: &[Asked]) -> Vec<(Party, Level)> {
         let offers: BTreeSet<_> = asked
             .iter()
@@ -134,22 +164,20 @@ impl Catalog {
             .collect();
         offers.into_iter().collect()
     }
+}
 
-    /// The names that one could have meant, nearest first.
-    fn nearest(&self, name: &str) -> Vec<String> {
-        if name.len() > COMPARED_BYTES_MAX {
-            return Vec::new();
-        }
-        let mut near: Vec<(usize, &String)> = self
-            .by_name
-            .keys()
-            .map(|known| (strsim::damerau_levenshtein(name, known), known))
-            .filter(|(distance, known)| *distance <= known.len().max(6) / 2)
-            .collect();
-        near.sort();
-        near.truncate(SUGGESTIONS_MAX);
-        near.into_iter().map(|(_, known)| known.clone()).collect()
+/// Those of `names` that one could have meant, nearest first.
+fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    if name.len() > COMPARED_BYTES_MAX {
+        return Vec::new();
     }
+    let mut near: Vec<(usize, &String)> = names
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, known)| *distance <= known.len().max(6) / 2)
+        .collect();
+    near.sort();
+    near.truncate(SUGGESTIONS_MAX);
+    near.into_iter().map(|(_, known)| known.clone()).collect()
 }
 
 #[cfg(test)]
@@ -226,6 +254,22 @@ mod tests {
         assert!(!error.to_string().contains("shrot"), "what was sent is not repeated: {error}");
         let far = catalog().select(&["x".repeat(10_000)]).unwrap_err();
         assert!(matches!(far, RequestError::FeatureUnknown { ref nearest, .. } if nearest.is_empty()));
+    }
+
+    #[test]
+    fn a_series_is_of_a_name_or_of_every_call() {
+        let catalog = catalog();
+        let name = |party, level| catalog.series("", party, level).map(|feature| feature.name.clone());
+        assert_eq!(name(None, Level::Phone).unwrap(), "calls");
+        assert_eq!(name(Some(Party::Callee), Level::Range).unwrap(), "received_calls");
+        assert_eq!(catalog.series("distinct_cells", None, Level::Phone).unwrap().name, "distinct_cells");
+        let error = catalog.series("distinct_cells", None, Level::Range).unwrap_err();
+        assert!(error.to_string().contains("it is for caller phone"), "{error}");
+        // An id is no name: a series has no window.
+        let error = catalog.series("short_calls_7d", None, Level::Phone).unwrap_err();
+        assert_eq!((error.reason(), error.field()), ("feature_unknown", ("feature", 14)));
+        assert!(error.to_string().contains("the nearest are short_calls"), "{error}");
+        assert!(!error.to_string().contains("7d"), "{error}");
     }
 
     #[test]

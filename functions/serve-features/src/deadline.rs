@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use connectrpc::interceptor::{Interceptor, Next, UnaryRequest, UnaryResponse};
 use connectrpc::{ConnectError, async_trait};
-use features::Entity;
+use features::{Entity, Level, Party, State};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use snapshot::DayGap;
@@ -16,7 +16,7 @@ use tiles::{Interval, WindowState};
 use tokio::time::{Instant, timeout_at};
 
 use crate::merge::SnapshotDay;
-use crate::sources::{Current, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+use crate::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
 
 tokio::task_local! {
     /// When the reads of the request that this task answers must be done.
@@ -120,7 +120,21 @@ impl Snapshot for Timed<Arc<dyn Snapshot>> {
         self.0.checked_at_ms()
     }
 
+    fn days(&self) -> &dyn Days {
+        self
+    }
+
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
         timed(times().map(|times| times.reads), self.0.row(entity)).boxed()
+    }
+}
+
+impl Days for Timed<Arc<dyn Snapshot>> {
+    fn recorded(&self, party: Party, level: Level, day: i32) -> Recorded {
+        self.0.days().recorded(party, level, day)
+    }
+
+    fn state<'a>(&'a self, entity: &'a Entity, day: i32) -> BoxFuture<'a, Result<Option<State>, SourceError>> {
+        timed(times().map(|times| times.reads), self.0.days().state(entity, day)).boxed()
     }
 }

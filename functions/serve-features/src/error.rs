@@ -128,6 +128,40 @@ pub enum RequestError {
         /// Where it is computed.
         offers: Vec<(Party, Level)>,
     },
+    /// A series of a feature that does not exist.
+    #[error(
+        "feature of {length} bytes is no name of a feature{}: give one as ListFeatures has it, without a window",
+        did_you_mean(.nearest)
+    )]
+    SeriesUnknown {
+        /// Bytes of the name.
+        length: usize,
+        /// The names that are nearest, best first.
+        nearest: Vec<String>,
+    },
+    /// A series of a feature that exists, but not for this party and level.
+    #[error("feature {name} is not computed for {}{}: {}", party_text(*.party), .level.as_str(), offers_text(.offers))]
+    SeriesElsewhere {
+        /// The feature's name, from the definitions.
+        name: String,
+        /// The party asked for; `None` is both.
+        party: Option<Party>,
+        /// The level asked for.
+        level: Level,
+        /// Where it is computed.
+        offers: Vec<(Party, Level)>,
+    },
+    /// A series of no feature in particular, where the definitions count no calls.
+    #[error(
+        "feature is empty, and the definitions have no plain count of calls for {}{}: name a feature",
+        party_text(*.party), .level.as_str()
+    )]
+    SeriesUnnamed {
+        /// The party asked for; `None` is both.
+        party: Option<Party>,
+        /// The level asked for.
+        level: Level,
+    },
     /// Too many features were named.
     #[error("features has {count} names: at most {max} may be asked for, and leaving them out asks for all")]
     TooManyFeatures {
@@ -180,8 +214,9 @@ impl RequestError {
             Self::EnumUnknown { .. } => "enum_unknown",
             Self::AsOfInvalid => "as_of_invalid",
             Self::AsOfFuture { .. } => "as_of_future",
-            Self::FeatureUnknown { .. } => "feature_unknown",
-            Self::FeatureElsewhere { .. } => "feature_not_for_entity",
+            Self::FeatureUnknown { .. } | Self::SeriesUnknown { .. } => "feature_unknown",
+            Self::SeriesUnnamed { .. } => "feature_missing",
+            Self::FeatureElsewhere { .. } | Self::SeriesElsewhere { .. } => "feature_not_for_entity",
             Self::TooManyFeatures { .. } => "features_too_many",
             Self::NoEntities { .. } => "entities_missing",
             Self::TooManyEntities { .. } => "entities_too_many",
@@ -205,6 +240,9 @@ impl RequestError {
             Self::AsOfInvalid | Self::AsOfFuture { .. } => ("as_of", 0),
             Self::FeatureUnknown { length, .. } => ("features", *length),
             Self::FeatureElsewhere { name, .. } => ("features", name.len()),
+            Self::SeriesUnknown { length, .. } => ("feature", *length),
+            Self::SeriesElsewhere { name, .. } => ("feature", name.len()),
+            Self::SeriesUnnamed { .. } => ("feature", 0),
             Self::TooManyFeatures { count, .. } => ("features", *count),
             Self::NoEntities { .. } => ("entities", 0),
             Self::TooManyEntities { count, .. } | Self::TooManyValues { count, .. } => ("entities", *count),

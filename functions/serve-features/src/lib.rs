@@ -27,6 +27,7 @@ mod held;
 mod legacy;
 pub mod response;
 mod router;
+mod series;
 mod service;
 
 pub use degradation::Degradation;

@@ -36,6 +36,8 @@ pub enum Missing {
     Expired,
     /// The store did not answer.
     Unavailable,
+    /// No records of that time were counted.
+    NoRecords,
 }
 
 /// One value of an answer.
@@ -73,11 +75,11 @@ pub struct Reply {
 }
 
 /// The snapshot that one request is answered from.
-pub struct Pinned(Result<Arc<dyn Snapshot>, NoSnapshot>);
+pub struct Pinned(pub(crate) Result<Arc<dyn Snapshot>, NoSnapshot>);
 
 /// Why a request is answered without a snapshot.
 #[derive(Debug)]
-enum NoSnapshot {
+pub(crate) enum NoSnapshot {
     Unavailable,
     Unusable(Degradation),
 }
@@ -85,7 +87,7 @@ enum NoSnapshot {
 /// Answers questions about one key from tiles and snapshots.
 pub struct Lookup {
     catalog: Catalog,
-    tiles: Arc<dyn TileSource>,
+    pub(crate) tiles: Arc<dyn TileSource>,
     snapshots: Arc<dyn SnapshotSource>,
 }
 

@@ -1,6 +1,6 @@
 //! Answers as protobuf.
 
-use features::{Level, Party, Value};
+use features::{Entity, Feature, Level, Party, Value};
 use proto::{Timestamp, from_millis, v1};
 use snapshot::{DayGap, GapReason};
 
@@ -9,6 +9,7 @@ use crate::error::AnswerError;
 use crate::lookup::{Missing, Reply, Served, Source};
 use crate::merge::AsOf;
 use crate::request::Target;
+use crate::series::{Point, Series};
 
 /// The answer for one entity.
 pub fn features(catalog: &Catalog, target: &Target, as_of: AsOf, reply: &Reply) -> v1::GetFeaturesResponse {
@@ -47,18 +48,13 @@ pub fn feature_list(catalog: &Catalog) -> v1::ListFeaturesResponse {
         .all()
         .map(|asked| {
             let feature = catalog.feature(asked);
-            let value_type = if feature.aggregate.is_integer() {
-                v1::ValueType::VALUE_TYPE_INTEGER
-            } else {
-                v1::ValueType::VALUE_TYPE_NUMBER
-            };
             v1::Feature {
                 id: feature.id(asked.window),
                 name: feature.name.clone(),
                 window: asked.window.to_string(),
                 party: party(feature.party).into(),
                 levels: catalog.levels(asked).map(|offered| level(offered).into()).collect(),
-                value_type: value_type.into(),
+                value_type: value_type(feature).into(),
                 about: feature.about.clone(),
                 ..Default::default()
             }
@@ -126,6 +122,61 @@ fn feature_value(catalog: &Catalog, served: &Served) -> v1::FeatureValue {
     value
 }
 
+/// One feature over time.
+pub fn series(
+    catalog: &Catalog,
+    entity: &Entity,
+    feature: &Feature,
+    as_of: AsOf,
+    series: &Series,
+) -> v1::GetSeriesResponse {
+    let named = v1::Entity {
+        party: party(entity.party).into(),
+        level: level(entity.level).into(),
+        key: entity.key.to_string(),
+        ..Default::default()
+    };
+    v1::GetSeriesResponse {
+        entity: named.into(),
+        feature_set_version: catalog.set().version().to_owned(),
+        as_of: from_millis(as_of.ms()).into(),
+        feature: feature.name.clone(),
+        value_type: value_type(feature).into(),
+        minutes: series.minutes.iter().map(series_point).collect(),
+        days: series.days.iter().map(series_point).collect(),
+        degraded: !series.degraded.is_empty(),
+        degraded_reasons: series.degraded.iter().map(ToString::to_string).collect(),
+        ..Default::default()
+    }
+}
+
+fn series_point(point: &Point) -> v1::SeriesPoint {
+    let mut sent = v1::SeriesPoint {
+        start: from_millis(point.start_ms).into(),
+        source: point.source.map_or(v1::Source::SOURCE_UNSPECIFIED, source).into(),
+        incomplete: point.incomplete,
+        duplicates_unchecked: point.duplicates_unchecked,
+        ..Default::default()
+    };
+    match &point.value {
+        Ok(answer) => {
+            sent.value = match answer.value {
+                Value::Integer(integer) => Some(v1::SeriesValue::Integer(integer)),
+                Value::Number(number) => Some(v1::SeriesValue::Number(number)),
+                Value::Missing => None,
+            };
+            sent.exact = answer.exact;
+            sent.relative_error = answer.relative_error;
+        }
+        Err(missing) => sent.missing_reason = missing_reason(*missing).into(),
+    }
+    sent
+}
+
+const fn value_type(feature: &Feature) -> v1::ValueType {
+    if feature.aggregate.is_integer() { v1::ValueType::VALUE_TYPE_INTEGER } else { v1::ValueType::VALUE_TYPE_NUMBER }
+}
+
 /// A party as requests and answers name it.
 pub const fn party(party: Party) -> v1::Party {
     match party {
@@ -157,5 +208,6 @@ const fn missing_reason(missing: Missing) -> v1::MissingReason {
         Missing::NoSnapshot => v1::MissingReason::MISSING_REASON_NO_SNAPSHOT,
         Missing::Expired => v1::MissingReason::MISSING_REASON_EXPIRED,
         Missing::Unavailable => v1::MissingReason::MISSING_REASON_UNAVAILABLE,
+        Missing::NoRecords => v1::MissingReason::MISSING_REASON_NO_RECORDS,
     }
 }

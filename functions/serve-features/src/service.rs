@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cdr::NumberPlan;
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
-use features::FeatureSet;
+use features::{Entity, FeatureSet};
 use futures::{StreamExt, future, stream};
 use proto::{Timestamp, v1};
 
@@ -132,6 +132,17 @@ impl Service {
         Ok(v1::BatchGetFeaturesResponse { results, ..Default::default() })
     }
 
+    /// One feature of one entity over time.
+    pub async fn get_series(&self, request: &v1::GetSeriesRequest) -> Result<v1::GetSeriesResponse, AnswerError> {
+        let range_digits = self.catalog().set().settings().range_digits;
+        let target = request::target(&self.plan, range_digits, &request.number, request.party, request.level)?;
+        let feature = self.catalog().series(&request.feature, target.party, target.level)?;
+        let entity = Entity::new(feature.party, target.level, &target.key);
+        let (as_of, pinned) = (self.now(), self.lookup.pin().await);
+        let series = self.lookup.series(feature, &entity, as_of, &pinned).await?;
+        Ok(response::series(self.catalog(), &entity, feature, as_of, &series))
+    }
+
     /// Every feature.
     pub fn list(&self) -> v1::ListFeaturesResponse {
         response::feature_list(self.catalog())
@@ -219,6 +230,14 @@ impl v1::FeatureService for Service {
         request: ServiceRequest<'_, v1::BatchGetFeaturesRequest>,
     ) -> ServiceResult<impl connectrpc::Encodable<v1::BatchGetFeaturesResponse> + Send + use<'a>> {
         Response::ok(self.get_batch(&request.to_owned_message()).await?)
+    }
+
+    async fn get_series<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, v1::GetSeriesRequest>,
+    ) -> ServiceResult<impl connectrpc::Encodable<v1::GetSeriesResponse> + Send + use<'a>> {
+        Response::ok(self.get_series(&request.to_owned_message()).await?)
     }
 
     async fn list_features<'a>(

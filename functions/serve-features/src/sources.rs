@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use features::{Entity, State};
+use features::{Entity, Level, Party, State};
 use futures::future::BoxFuture;
 use snapshot::DayGap;
 use tiles::{Interval, WindowState};
@@ -64,8 +64,33 @@ pub trait Snapshot: Send + Sync {
     /// When it was last seen to be the newest, in milliseconds since 1970 UTC.
     fn checked_at_ms(&self) -> i64;
 
+    /// What was counted day by day.
+    fn days(&self) -> &dyn Days;
+
     /// The states of an entity; `None` if nothing happened in the longest window.
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>>;
+}
+
+/// The days that a snapshot was made from.
+pub trait Days: Send + Sync {
+    /// Whether it knows of a day, in days since 1970 UTC, what entities of a party and level did.
+    fn recorded(&self, party: Party, level: Level, day: i32) -> Recorded;
+
+    /// What an entity did on a day that is recorded; `None` if nothing.
+    fn state<'a>(&'a self, entity: &'a Entity, day: i32) -> BoxFuture<'a, Result<Option<State>, SourceError>>;
+}
+
+/// What is recorded of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// All that has arrived, and the day was over.
+    Whole,
+    /// Some of it: records were left out, or the day may not have been over.
+    Partly,
+    /// There was nothing to record: no call, or no input.
+    Nothing,
+    /// It is not kept, or was never looked at.
+    NotKept,
 }
 
 /// The states that a snapshot keeps of one entity.

@@ -3,18 +3,18 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use features::{Entity, FeatureSet, State};
+use features::{Entity, FeatureSet, Level, Party, State};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use objects::Objects;
-use snapshot::{DayGap, OnlineRow, SnapshotCache, SnapshotError, SnapshotReader};
+use snapshot::{DayGap, DayReader, GapReason, OnlineRow, SnapshotCache, SnapshotError, SnapshotReader, TileFile};
 use tiles::{Interval, TileStore, WindowState, read_coverage, read_states};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::merge::{Part, SnapshotDay};
+use crate::merge::{Part, SnapshotDay, start_of};
 use crate::service::Clock;
-use crate::sources::{Current, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+use crate::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
 
 /// How long a snapshot is answered from before the manifest is read again. Old runs outlive every cached manifest.
 pub const REFRESH_AFTER: Duration = Duration::from_secs(30);
@@ -66,6 +66,8 @@ pub struct PublishedSnapshots {
     set: Arc<FeatureSet>,
     cache: Arc<SnapshotCache>,
     clock: Clock,
+    /// Outlives the snapshots: their days are mostly the same.
+    days: Arc<DayReader>,
     seen: RwLock<Option<Seen>>,
     /// Held while the manifest is read, so that one request reads it for all.
     reading: Mutex<()>,
@@ -75,7 +77,8 @@ impl PublishedSnapshots {
     /// Follows the snapshots below `objects`, remembering what was read in `cache`. `clock` says when
     /// it looked. Nothing is read yet.
     pub fn new(objects: Objects, set: Arc<FeatureSet>, cache: Arc<SnapshotCache>, clock: Clock) -> Self {
-        Self { objects, set, cache, clock, seen: RwLock::new(None), reading: Mutex::new(()) }
+        let days = Arc::new(DayReader::new(objects.clone(), Arc::clone(&set)));
+        Self { objects, set, cache, clock, days, seen: RwLock::new(None), reading: Mutex::new(()) }
     }
 
     async fn follow(&self) -> Result<Current, SourceError> {
@@ -83,22 +86,22 @@ impl PublishedSnapshots {
         if let Some(seen) = &seen
             && Instant::now() < seen.look_again_at
         {
-            return Ok(seen.current());
+            return Ok(seen.current(&self.days));
         }
         let _reading = match (&seen, self.reading.try_lock()) {
             (_, Ok(reading)) => reading,
             // Somebody is looking: what was seen is good enough meanwhile.
-            (Some(seen), Err(_)) => return Ok(seen.current()),
+            (Some(seen), Err(_)) => return Ok(seen.current(&self.days)),
             (None, Err(_)) => self.reading.lock().await,
         };
         let seen = self.seen();
         if let Some(seen) = &seen
             && Instant::now() < seen.look_again_at
         {
-            return Ok(seen.current());
+            return Ok(seen.current(&self.days));
         }
         let looked = self.look(seen).await?;
-        let current = looked.current();
+        let current = looked.current(&self.days);
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(looked);
         Ok(current)
     }
@@ -152,10 +155,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn current(&self) -> Current {
+    fn current(&self, days: &Arc<DayReader>) -> Current {
         match (&self.reader, &self.other_version) {
             (Some(reader), _) => {
-                Current::Open(Arc::new(Opened { snapshot: reader.current(), checked_at_ms: self.checked_at_ms }))
+                let (snapshot, checked_at_ms) = (reader.current(), self.checked_at_ms);
+                Current::Open(Arc::new(Opened { snapshot, checked_at_ms, days: Arc::clone(days) }))
             }
             (None, Some(version)) => Current::OtherVersion(version.clone()),
             (None, None) => Current::None,
@@ -166,6 +170,7 @@ impl Seen {
 struct Opened {
     snapshot: Arc<snapshot::Snapshot>,
     checked_at_ms: i64,
+    days: Arc<DayReader>,
 }
 
 impl Snapshot for Opened {
@@ -182,10 +187,46 @@ impl Snapshot for Opened {
         self.checked_at_ms
     }
 
+    fn days(&self) -> &dyn Days {
+        self
+    }
+
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
         async {
             let row = self.snapshot.get(entity.party, entity.level, &entity.key).await.map_err(SourceError::new)?;
             Ok(row.map(|row| row as Arc<dyn Row>))
+        }
+        .boxed()
+    }
+}
+
+impl Opened {
+    fn tile(&self, party: Party, level: Level, day: i32) -> Option<&TileFile> {
+        let days = &self.snapshot.manifest().days;
+        let of_day = days.iter().find(|tiles| tiles.date.days() == day)?;
+        of_day.tiles.iter().find(|tile| (tile.party, tile.level) == (party, level))
+    }
+}
+
+impl Days for Opened {
+    fn recorded(&self, party: Party, level: Level, day: i32) -> Recorded {
+        let manifest = self.snapshot.manifest();
+        let gap = self.snapshot.gaps().iter().find(|gap| gap.day.days() == day).map(|gap| gap.reason);
+        let over = || manifest.complete_for_arrivals_before.is_some_and(|before_ms| before_ms >= start_of(day + 1));
+        match (self.tile(party, level, day), gap) {
+            (Some(_), None) if over() => Recorded::Whole,
+            (Some(_), _) => Recorded::Partly,
+            (None, Some(GapReason::NoCalls | GapReason::NoInput)) => Recorded::Nothing,
+            (None, _) => Recorded::NotKept,
+        }
+    }
+
+    fn state<'a>(&'a self, entity: &'a Entity, day: i32) -> BoxFuture<'a, Result<Option<State>, SourceError>> {
+        async move {
+            match self.tile(entity.party, entity.level, day) {
+                Some(tile) => self.days.get(tile, &entity.key).await.map_err(SourceError::new),
+                None => Ok(None),
+            }
         }
         .boxed()
     }

@@ -11,6 +11,7 @@ mod decoding;
 mod garbage;
 mod protocols;
 mod running;
+mod series;
 mod stores;
 mod training;
 mod world;

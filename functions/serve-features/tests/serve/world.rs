@@ -13,11 +13,11 @@ use objects::Objects;
 use proto::v1;
 use serve_features::Service;
 use serve_features::merge::{Part, SnapshotDay};
-use serve_features::sources::{Current, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+use serve_features::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use snapshot::{
-    Calls, DayGap, FORMAT, Face, FaceFile, LeftOut, LocalPart, Manifest, MissingDay, OnlineRow, OnlineWriter,
-    Publication, RunId, UtcDay, WindowStates, online_key,
+    Calls, DayGap, DayTiles, FORMAT, Face, FaceFile, LeftOut, LocalPart, Manifest, MissingDay, OnlineRow,
+    OnlineWriter, PackedWriter, Publication, RunId, TileFile, UtcDay, WindowStates, daily_key, online_key,
 };
 use tempfile::TempDir;
 use tiles::{
@@ -31,6 +31,8 @@ pub const MIDNIGHT: i64 = 20_778 * DAY_MS;
 pub const TODAY: i32 = 20_778;
 /// In the order of the states of a window.
 const PARTS: [Part; 3] = [Part::Full, Part::DayAfter, Part::SecondDayAfter];
+/// Days of which a snapshot has tiles, where it has any.
+pub const TILE_DAYS: i32 = 40;
 pub const CALLER: &str = "+12025550101";
 
 /// Made once: it compiles the patterns of the whole number plan.
@@ -74,6 +76,8 @@ pub struct World {
     /// What the manifest says of days without calls, and of days that lack some.
     pub missing_days: Vec<MissingDay>,
     pub left_out: Vec<LeftOut>,
+    /// Whether the snapshot has the tiles of [`TILE_DAYS`] days that it was made from.
+    pub day_tiles: bool,
     /// Since when calls are counted; `None`: nothing was.
     pub counted_since_ms: Option<i64>,
     folder: Arc<TempDir>,
@@ -93,6 +97,7 @@ impl World {
             snapshot_version: None,
             missing_days: Vec::new(),
             left_out: Vec::new(),
+            day_tiles: false,
             counted_since_ms: Some(0),
             folder: Arc::new(tempfile::tempdir().unwrap()),
         }
@@ -209,6 +214,7 @@ impl World {
                 files.push(FaceFile { party, level, face, key, rows, bytes, first_key, last_key, footer_crc32 });
             }
         }
+        let days = if self.day_tiles { self.publish_days(&objects, &run, as_of).await } else { Vec::new() };
         let manifest = Manifest {
             format: FORMAT,
             feature_set_version: self.snapshot_version.clone().unwrap_or_else(|| self.set.version().to_owned()),
@@ -223,13 +229,45 @@ impl World {
             quality: None,
             sketch_relative_error: 0.0,
             calls: Calls::default(),
-            days: Vec::new(),
+            days,
             missing_days: self.missing_days.clone(),
             left_out: self.left_out.clone(),
             rows: Vec::new(),
             files,
         };
         Publication::begin(objects.clone(), run).await.unwrap().publish(&manifest).await.unwrap();
+    }
+
+    /// Day tiles of [`TILE_DAYS`] days up to `as_of`, but for those that are missing.
+    async fn publish_days(&self, objects: &Objects, run: &RunId, as_of: UtcDay) -> Vec<DayTiles> {
+        let dates = (0..TILE_DAYS).map(|ago| as_of.plus(ago - TILE_DAYS + 1));
+        let dates = dates.filter(|date| self.missing_days.iter().all(|missing| missing.date != *date));
+        let mut days = Vec::new();
+        for date in dates {
+            let mut tiles = Vec::new();
+            for (party, level) in entities_of(&self.set) {
+                let mut states: BTreeMap<&str, State> = BTreeMap::new();
+                let mut observer = Observer::new(Arc::clone(&self.set));
+                for (place, call) in self.calls.iter().enumerate() {
+                    let of_day = call.started_at_ms.div_euclid(DAY_MS) == i64::from(date.days());
+                    let Some(key) = level.key(party.number(call), 4) else { continue };
+                    if of_day && !self.late.contains(&place) {
+                        let state = states.entry(key).or_insert_with(|| State::empty(self.set.slots(party)));
+                        state.add(&observer.observe(call).of(party), self.set.mask(party, level));
+                    }
+                }
+                let mut writer = PackedWriter::tile(Vec::new(), "a tile", &[]).unwrap();
+                for (key, state) in &states {
+                    writer.push(key, &state.to_bytes(), None, None).unwrap();
+                }
+                let content = writer.finish().unwrap();
+                let (key, bytes) = (daily_key(date, run, party, level), content.len() as u64);
+                objects.put(&key, content).await.unwrap();
+                tiles.push(TileFile { party, level, key, rows: states.len() as u64, bytes });
+            }
+            days.push(DayTiles { date, run: run.clone(), counted: 0, duplicates: 0, differing_duplicates: 0, tiles });
+        }
+        days
     }
 
     /// The rows of a party and level, by key.
@@ -401,6 +439,10 @@ impl Snapshot for Failing<Arc<dyn Snapshot>> {
         self.inner.checked_at_ms()
     }
 
+    fn days(&self) -> &dyn Days {
+        self
+    }
+
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
         if self.down.load(Ordering::Relaxed) {
             return async { Err(SourceError::new("no route to the bucket")) }.boxed();
@@ -410,6 +452,19 @@ impl Snapshot for Failing<Arc<dyn Snapshot>> {
             self.inner.row(entity).await
         }
         .boxed()
+    }
+}
+
+impl Days for Failing<Arc<dyn Snapshot>> {
+    fn recorded(&self, party: Party, level: Level, day: i32) -> Recorded {
+        self.inner.days().recorded(party, level, day)
+    }
+
+    fn state<'a>(&'a self, entity: &'a Entity, day: i32) -> BoxFuture<'a, Result<Option<State>, SourceError>> {
+        if self.down.load(Ordering::Relaxed) {
+            return async { Err(SourceError::new("no route to the bucket")) }.boxed();
+        }
+        self.inner.days().state(entity, day)
     }
 }
 
