@@ -15,6 +15,7 @@ use lambda_http::aws_lambda_events::encodings::Body;
 use lambda_http::tower::Service as _;
 
 use crate::limits::DEADLINE_MAX;
+use crate::web::Web;
 
 /// Values of one response: as JSON they stay within the 6 MB that Lambda takes
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
@@ -102,7 +103,7 @@ pub async fn answer(
 ) -> Result<Answer, Infallible> {
     let deadlines = rpc.deadline_policy().clone();
     let default = deadlines.default_timeout().unwrap_or(DEADLINE_MAX).min(time_left);
-    let mut rpc = rpc.with_deadline_policy(deadlines.with_max(time_left).with_default_timeout(default));
+    let rpc = rpc.with_deadline_policy(deadlines.with_max(time_left).with_default_timeout(default));
     if is_native_grpc(&request) {
         return Ok(no_trailers());
     }
@@ -113,7 +114,7 @@ pub async fn answer(
             _ => bytes::Bytes::new(),
         })
     });
-    let (mut head, body) = rpc.call(request).await?.into_parts();
+    let (mut head, body) = Web::new(rpc).call(request).await?.into_parts();
     head.headers = joined(&head.headers);
     let bytes = body.collect().await?.to_bytes();
     // The adapter by itself takes every type that ends in +json for text, and replaces what is no UTF-8 in it: the
@@ -136,10 +137,13 @@ fn joined(headers: &HeaderMap) -> HeaderMap {
     headers.keys().filter_map(join).collect()
 }
 
-/// Whether a body is JSON as it is: then it goes without base64, which would be a third larger.
+/// Types of JSON and of the page's files.
+const TEXTS: [&[u8]; 4] = [b"application/json", b"application/yaml", b"image/svg+xml", b"text/"];
+
+/// Whether a body is text as it is: then it goes without base64, which would be a third larger.
 fn is_text(head: &Parts) -> bool {
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    content_type.starts_with(b"application/json") && !head.headers.contains_key(header::CONTENT_ENCODING)
+    TEXTS.iter().any(|text| content_type.starts_with(text)) && !head.headers.contains_key(header::CONTENT_ENCODING)
 }
 
 fn is_native_grpc(request: &lambda_http::Request) -> bool {

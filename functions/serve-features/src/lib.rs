@@ -21,6 +21,7 @@ pub mod request;
 pub mod secret_file;
 pub mod sources;
 pub mod stores;
+pub mod web;
 
 mod degradation;
 mod held;

@@ -25,6 +25,7 @@ pub use crate::native::tls::{Tls, TlsError, TlsFiles};
 pub(crate) use crate::native::tls::{authorities, certificates, private_key};
 use crate::router::router;
 use crate::service::Service;
+use crate::web::Web;
 
 /// Why the service does not run.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +138,7 @@ impl Exposure {
 pub struct NativeServer {
     listener: TcpListener,
     address: SocketAddr,
-    front: Front<ConnectRpcService>,
+    front: Front<Web<ConnectRpcService>>,
     health: Arc<StaticChecker>,
     exposure: Exposure,
 }
@@ -156,7 +157,8 @@ impl NativeServer {
     ) -> Result<Self, NativeError> {
         exposure.check(address)?;
         let (rpc, health) = router(service)?;
-        let front = Front::new(rpc).with_access(exposure.access.clone()).with_max_in_flight(exposure.max_in_flight);
+        let front =
+            Front::new(Web::new(rpc)).with_access(exposure.access.clone()).with_max_in_flight(exposure.max_in_flight);
         let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => NativeError::InUse(address),
             _ => NativeError::Listen { address, source },
@@ -233,7 +235,7 @@ async fn take(
     stream: TcpStream,
     place: OwnedSemaphorePermit,
     tls: Option<Arc<Tls>>,
-    front: Front<ConnectRpcService>,
+    front: Front<Web<ConnectRpcService>>,
     mut is_stopping: watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {

@@ -9,6 +9,7 @@ mod answers;
 mod connections;
 mod decoding;
 mod garbage;
+mod page;
 mod protocols;
 mod running;
 mod series;
