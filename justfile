@@ -28,6 +28,10 @@ lint:
 parity:
     tests/parity/run
 
+# The page in headless Chromium, and the OpenAPI document beside real answers. Needs Python 3, Chromium and PyPI.
+browser:
+    tests/browser/run
+
 # The consumer under faults, one run a seed; every tile is compared with a recount.
 sim SEEDS="1000" *ARGS:
     cargo run --release -p simulation -- {{SEEDS}} {{ARGS}}
