@@ -32,6 +32,14 @@ parity:
 browser:
     tests/browser/run
 
+# The service asked by real clients, and the .proto files against those released. Needs Python 3, Node, PyPI and npm.
+clients:
+    tests/clients/run
+
+# The Connect conformance suite; RUNNER is its `connectconformance`.
+conformance RUNNER:
+    tests/conformance/run {{RUNNER}}
+
 # The consumer under faults, one run a seed; every tile is compared with a recount.
 sim SEEDS="1000" *ARGS:
     cargo run --release -p simulation -- {{SEEDS}} {{ARGS}}
