@@ -1,7 +1,6 @@
 //! The service behind a Lambda function URL. gRPC-Web and Connect work there; native gRPC cannot, for want of
 //! trailers, and is told so.
 
-use std::convert::Infallible;
 use std::future::ready;
 use std::pin::Pin;
 use std::time::Duration;
@@ -100,7 +99,7 @@ pub async fn answer(
     rpc: ConnectRpcService,
     request: lambda_http::Request,
     time_left: Duration,
-) -> Result<Answer, Infallible> {
+) -> Result<Answer, lambda_http::Error> {
     let deadlines = rpc.deadline_policy().clone();
     let default = deadlines.default_timeout().unwrap_or(DEADLINE_MAX).min(time_left);
     let rpc = rpc.with_deadline_policy(deadlines.with_max(time_left).with_default_timeout(default));

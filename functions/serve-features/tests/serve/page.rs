@@ -1,6 +1,5 @@
 //! The page and the description of the JSON form, where the service runs.
 
-use http_body_util::BodyExt as _;
 use lambda_http::Body;
 use serve_features::lambda::{self, SEND_RESERVE};
 use serve_features::native::Exposure;

@@ -263,7 +263,8 @@ impl World {
                 let content = writer.finish().unwrap();
                 let (key, bytes) = (daily_key(date, run, party, level), content.len() as u64);
                 objects.put(&key, content).await.unwrap();
-                tiles.push(TileFile { party, level, key, rows: states.len() as u64, bytes });
+                let rows = states.len() as u64;
+                tiles.push(TileFile { party, level, key, rows, bytes, footer_crc32: None });
             }
             days.push(DayTiles { date, run: run.clone(), counted: 0, duplicates: 0, differing_duplicates: 0, tiles });
         }
