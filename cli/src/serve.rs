@@ -69,8 +69,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let address = running.address;
     if let (false, Some(lack)) = (address.ip().to_canonical().is_loopback(), exposure.lack()) {
         eprintln!(
-            "tollwatch: warning: {address} can be reached from other machines, and {lack}: let something in front of it \
-             decide who may"
+            "tollwatch: warning: {address} can be reached from other machines, and {lack}: let something in front of \
+             it decide who may"
         );
     }
     let scheme = if exposure.tls.is_some() { "https" } else { "http" };

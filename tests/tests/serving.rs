@@ -16,7 +16,7 @@ fn commands() -> String {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/serving.md")).unwrap();
     let begin = text.find("    umask 077").expect("docs/serving.md has the commands");
     let commands = text[begin..].lines().take_while(|line| line.starts_with("    ") || line.is_empty());
-    commands.map(|line| format!("{}\n", line.trim())).collect()
+    commands.map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
 fn run(folder: &Path, arguments: &str) -> Output {

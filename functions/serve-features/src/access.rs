@@ -45,13 +45,19 @@ pub enum TokenError {
         file: PathBuf,
     },
     /// There are too many.
-    #[error("{file} has more than {TOKENS_MAX} tokens: let callers share one, or use client certificates", file = file.display())]
+    #[error(
+        "{file} has more than {TOKENS_MAX} tokens: let callers share one, or use client certificates",
+        file = file.display()
+    )]
     TooMany {
         /// The file.
         file: PathBuf,
     },
     /// A caller's file has hashes alone.
-    #[error("{file} has hashes alone, and a hash cannot be sent: name a file with the token itself", file = file.display())]
+    #[error(
+        "{file} has hashes alone, and a hash cannot be sent: name a file with the token itself",
+        file = file.display()
+    )]
     HashesAlone {
         /// The file.
         file: PathBuf,
@@ -66,7 +72,10 @@ pub struct Access {
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").field("file", &self.file).field("tokens", &self.hashes().len()).finish()
+        f.debug_struct("Access")
+            .field("file", &self.file)
+            .field("tokens", &self.hashes().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -270,7 +279,7 @@ mod tests {
             assert!(matches!(error, TokenError::Line { line: 3, .. }), "{error}");
             assert!(!error.to_string().contains(line), "{error}");
         }
-        let (_folder, many) = self::file(&(0..=TOKENS_MAX).map(|n| format!("{ONE}{n}\n")).collect::<String>());
+        let (_folder, many) = self::file(&format!("{ONE}\n").repeat(TOKENS_MAX + 1));
         assert!(matches!(Access::open(&many), Err(TokenError::TooMany { .. })));
     }
 

@@ -12,8 +12,8 @@ use proto::v1::FeatureError;
 pub enum RequestError {
     /// The bytes are no message of the method.
     #[error(
-        "the request cannot be read{place}: it is cut or is no message of this method, or a field has a value of another \
-         type than its own; feature_service.proto has the fields"
+        "the request cannot be read{place}: it is cut or is no message of this method, or a field has a value of \
+         another type than its own; feature_service.proto has the fields"
     )]
     Unreadable {
         /// As what it was read, and where it went wrong, where that is known.

@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(ask("/a/b").await.status(), 200);
     }
 
-    /// What is still sent is taken before the refusal is given, or the caller would not get to read it; but not for ever.
+    /// What is still sent is taken before the refusal is given, or the caller would not get to read it; not for ever.
     #[tokio::test(start_paused = true)]
     async fn whoever_still_sends_is_heard_out_and_then_refused() {
         let full = Front::new(Quick).with_max_in_flight(0);

@@ -1,5 +1,5 @@
 //! Every bound of the service on what callers may make it hold, but for those of single requests' fields, which are
-//! in [`crate::service`] and [`crate::request`].
+//! where the fields are read.
 
 use std::time::Duration;
 
@@ -26,17 +26,17 @@ pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How long after the handshake the first request's headers may take.
 pub const FIRST_REQUEST_MAX: Duration = Duration::from_secs(10);
 /// How long a connection may stay without a request, and how long later headers of HTTP/1.1 may take. Longer than
-/// the 60 s of AWS load balancers, which must be the ones to close: a request on a connection that is being closed fails.
+/// the 60 s of AWS load balancers, which must be the ones to close: a request that meets a closing connection fails.
 pub const IDLE_MAX: Duration = Duration::from_secs(75);
 /// How long a request may take until the last byte of its answer has been taken: its deadline, and as long again for
 /// sending. A caller who reads more slowly than 4 MB in 30 s loses the connection.
-pub const REQUEST_LIFE_MAX: Duration = Duration::from_secs(60);
+pub const REQUEST_LIFE_MAX: Duration = Duration::from_mins(1);
 /// How long a connection that is being retired may still take.
 pub const RETIREMENT_MAX: Duration = Duration::from_secs(5);
 /// How long requests in flight may still take after the signal to stop.
 pub const DRAIN_MAX: Duration = Duration::from_secs(20);
 /// How often certificates, keys and tokens are read again.
-pub const RELOAD_EVERY: Duration = Duration::from_secs(60);
+pub const RELOAD_EVERY: Duration = Duration::from_mins(1);
 
 /// Requests of one connection of HTTP/2 at once. A client opens another connection for more.
 pub const STREAMS_MAX: u32 = 100;

@@ -101,7 +101,7 @@ mod tests {
         let activity = Activity::new(opened);
         let at = |after| activity.verdict(opened + after);
         assert_eq!(at(Duration::ZERO), Verdict::Stays(opened + FIRST_REQUEST_MAX));
-        assert_eq!(at(FIRST_REQUEST_MAX - MOMENT), Verdict::Stays(opened + FIRST_REQUEST_MAX));
+        assert_eq!(at(FIRST_REQUEST_MAX.saturating_sub(MOMENT)), Verdict::Stays(opened + FIRST_REQUEST_MAX));
         assert_eq!(at(FIRST_REQUEST_MAX), Verdict::Ends);
     }
 
@@ -113,7 +113,7 @@ mod tests {
         drop(request);
         let ended = Instant::now();
         assert_eq!(activity.verdict(ended), Verdict::Stays(ended + IDLE_MAX));
-        assert_eq!(activity.verdict(ended + IDLE_MAX - MOMENT), Verdict::Stays(ended + IDLE_MAX));
+        assert_eq!(activity.verdict(ended + IDLE_MAX.saturating_sub(MOMENT)), Verdict::Stays(ended + IDLE_MAX));
         assert_eq!(activity.verdict(ended + IDLE_MAX), Verdict::Retires);
     }
 
@@ -122,7 +122,7 @@ mod tests {
         let activity = Arc::new(Activity::new(Instant::now()));
         let began = Instant::now();
         let _stuck = activity.begin(began, false);
-        tokio::time::advance(REQUEST_LIFE_MAX - MOMENT).await;
+        tokio::time::advance(REQUEST_LIFE_MAX.saturating_sub(MOMENT)).await;
         let _busy = activity.begin(Instant::now(), false);
         assert_eq!(activity.verdict(Instant::now()), Verdict::Stays(began + REQUEST_LIFE_MAX));
         tokio::time::advance(MOMENT).await;

@@ -34,7 +34,10 @@ pub enum TlsError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A file of certificates has none.
-    #[error("{file} has no certificate: it wants PEM, with lines of -----BEGIN CERTIFICATE-----", file = file.display())]
+    #[error(
+        "{file} has no certificate: it wants PEM, with lines of -----BEGIN CERTIFICATE-----",
+        file = file.display()
+    )]
     NoCertificate {
         /// The file.
         file: PathBuf,

@@ -21,6 +21,7 @@ use crate::connections::http;
 use crate::running::{Certificates, PROTOCOLS, Running, TOKEN};
 use crate::world::{CALLER, MIDNIGHT, World, ask, history, integer};
 
+const PATH: &str = "/tollwatch.v1.FeatureService/GetFeatures";
 const NOW: i64 = MIDNIGHT + 5 * MINUTE_MS;
 
 fn world() -> World {
@@ -51,7 +52,6 @@ async fn a_token_is_needed_over_every_protocol() {
 async fn without_a_token_json_gets_a_401_that_says_how() {
     let exposure = Exposure { tls: None, ..Certificates::new().with_token() };
     let running = Running::start(world().service().await, exposure).await;
-    const PATH: &str = "/tollwatch.v1.FeatureService/GetFeatures";
     let body = r#"{"number": "+12025550101"}"#;
     let answer = http(running.address, "POST", PATH, "", body).await;
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
@@ -64,7 +64,8 @@ async fn without_a_token_json_gets_a_401_that_says_how() {
     let mut stream = TcpStream::connect(running.address).await.unwrap();
     let head = |connection: &str| {
         format!(
-            "POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 20\r\n{connection}\r\n"
+            "POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+             Content-Length: 20\r\n{connection}\r\n"
         )
     };
     stream.write_all(format!("{}0123456789", head("")).as_bytes()).await.unwrap();

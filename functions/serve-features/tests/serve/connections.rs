@@ -9,6 +9,7 @@ use connectrpc::{ErrorCode, Protocol};
 use connectrpc_health::HealthClient;
 use connectrpc_health::wire::HealthCheckRequest;
 use features::MINUTE_MS;
+use proto::v1::ListFeaturesRequest;
 use serve_features::client::{self, Credentials};
 use serve_features::limits::{DRAIN_MAX, FIRST_REQUEST_MAX, HANDSHAKE_MAX, IDLE_MAX};
 use serve_features::native::Exposure;
@@ -69,7 +70,8 @@ async fn requests_beyond_the_limit_are_told_to_come_again_over_every_protocol() 
         .collect();
     reading(&world.moods, 2).await;
     for protocol in PROTOCOLS {
-        let error = running.client(&nobody(), protocol).list_features(Default::default()).await.unwrap_err();
+        let error =
+            running.client(&nobody(), protocol).list_features(ListFeaturesRequest::default()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::ResourceExhausted, "{protocol:?}: {error}");
         assert!(error.message.as_deref().unwrap().starts_with("2 requests are being answered"), "{error}");
         assert_eq!(client::error_detail(&error).unwrap().reason, "service_busy", "{protocol:?}");
@@ -87,7 +89,7 @@ async fn requests_beyond_the_limit_are_told_to_come_again_over_every_protocol() 
     }
     drop(busy);
     let client = running.client(&nobody(), Protocol::Grpc);
-    while client.list_features(Default::default()).await.is_err() {
+    while client.list_features(ListFeaturesRequest::default()).await.is_err() {
         tokio::task::yield_now().await;
     }
     running.stop().await;
@@ -110,7 +112,7 @@ async fn connections_beyond_the_limit_are_closed() {
     assert!(third.read_u8().await.is_err(), "it was taken");
     drop(open);
     let client = running.client(&nobody(), Protocol::Connect);
-    while client.list_features(Default::default()).await.is_err() {
+    while client.list_features(ListFeaturesRequest::default()).await.is_err() {
         tokio::task::yield_now().await;
     }
     running.stop().await;
@@ -221,10 +223,12 @@ async fn what_cannot_be_finished_is_cut_off() {
     let world = world();
     let mut running = Running::start(world.service().await, Exposure::default()).await;
     world.moods.tiles.store(Mood::Silent as u8, Ordering::Relaxed);
-    let options = CallOptions::default().with_timeout(Duration::from_secs(3_600));
+    let options = CallOptions::default().with_timeout(Duration::from_hours(1));
     // Half a body, which the deadline of real time does not end while the clock is paused.
     let mut stream = TcpStream::connect(running.address).await.unwrap();
-    stream.write_all(b"POST /tollwatch.v1.FeatureService/GetFeatures HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnect-Timeout-Ms: 30000\r\nContent-Length: 9\r\n\r\n{").await.unwrap();
+    let head = b"POST /tollwatch.v1.FeatureService/GetFeatures HTTP/1.1\r\nHost: a\r\n\
+                 Content-Type: application/json\r\nConnect-Timeout-Ms: 30000\r\nContent-Length: 9\r\n\r\n{";
+    stream.write_all(head).await.unwrap();
     let client = running.client(&nobody(), Protocol::Grpc);
     let asked =
         tokio::spawn(async move { client.get_features_with_options(ask(CALLER, &["calls_5m"]), options).await });
