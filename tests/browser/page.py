@@ -79,7 +79,11 @@ class Visit:
             page.get_by_label("Side of the call").select_option(party)
         page.get_by_label("Number").fill(number)
         answers = {}
-        keep = lambda response: answers.__setitem__(response.url.rsplit("/", 1)[1], response)  # noqa: E731
+
+        def keep(response):
+            if SERVICE in response.url:
+                answers[response.url.split(SERVICE)[1]] = response
+
         page.on("response", keep)
         page.get_by_label("Number").press("Enter")
         page.locator("#show[aria-disabled=false]").wait_for()

@@ -146,39 +146,55 @@ class Clients:
             return self.messages.of_bytes(question, body)
         return self.messages.of_json(question, body)
 
-    # a browser
 
-    def browser(self, urls, questions):
-        """What a page asks, by client and URL: answers in the order of the questions, and other facts."""
-        descriptors = self.folder / "descriptors.binpb"
-        run(self.bin / "buf", "build", PROTO, "--as-file-descriptor-set", "--output", descriptors).check_returncode()
-        asked = {
-            "urls": urls,
-            "descriptors": base64.b64encode(descriptors.read_bytes()).decode(),
-            "questions": [
-                {
-                    "service": question.service,
-                    "method": question.method,
-                    "json": json.dumps(question.request),
-                    "proto": base64.b64encode(self.messages.request(question).SerializeToString()).decode(),
-                }
-                for question in questions
-            ],
-        }
+class Browser:
+    """Pages at `urls`, which ask by fetch or with connect-web."""
+
+    CLIENTS = [
+        "fetch, Connect JSON",
+        "fetch, gRPC-Web",
+        "connect-web, gRPC-Web",
+        "connect-web, Connect",
+        "connect-web, Connect JSON",
+    ]
+
+    def __init__(self, clients, npm, urls):
+        self.messages = clients.messages
+        descriptors = clients.folder / "descriptors.binpb"
+        run(clients.bin / "buf", "build", PROTO, "--as-file-descriptor-set", "--output", descriptors).check_returncode()
         # Modules are found from where a script is.
         here = pathlib.Path(__file__).resolve().parent
         for name in ["browser.mjs", "page.mjs"]:
-            (self.bin.parent.parent / name).write_bytes((here / name).read_bytes())
-        done = run("node", self.bin.parent.parent / "browser.mjs", sent=json.dumps(asked).encode())
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        found = json.loads(done.stdout)
-        for answers in found["answers"].values():
-            for url, raw in answers.items():
-                answers[url] = [self.of_page(question, each) for question, each in zip(questions, raw)]
-        return found
+            (npm / name).write_bytes((here / name).read_bytes())
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+        self.process = subprocess.Popen(["node", npm / "browser.mjs"], **pipes)
+        self.version = self.tell(urls=urls, descriptors=base64.b64encode(descriptors.read_bytes()).decode())
 
-    def of_page(self, question, found):
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+
+    def tell(self, **line):
+        self.process.stdin.write(json.dumps(line) + "\n")
+        self.process.stdin.flush()
+        said = self.process.stdout.readline()
+        if not said:
+            raise RuntimeError("the browser ended")
+        return json.loads(said)
+
+    def elsewhere(self, url):
+        """What a page of another origin gets."""
+        return self.tell(url=url)
+
+    def ask(self, client, url, question):
+        sent = self.messages.request(question).SerializeToString()
+        asked = {
+            "service": question.service,
+            "method": question.method,
+            "json": json.dumps(question.request),
+            "proto": base64.b64encode(sent).decode(),
+        }
+        found = self.tell(url=url, client=client, question=asked)
         if "proto" in found:
             return self.messages.of_bytes(question, base64.b64decode(found["proto"]))
         if "json" in found:

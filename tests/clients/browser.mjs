@@ -1,11 +1,12 @@
-// Opens a page at each service and lets it ask. Questions come in on the standard input, answers go out on the output.
+// A page at each service that asks what it is told, line by line: {"url", "client", "question"} in, the answer out. The
+// first line names the URLs and has the descriptors; the browser's version answers it. A line without a question asks
+// from a page of another origin.
 
-import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import chromium from "@sparticuz/chromium";
 import { build } from "esbuild";
 import { chromium as playwright } from "playwright-core";
 
-const asked = JSON.parse(readFileSync(0, "utf8"));
 const folder = import.meta.dirname;
 const built = await build({ entryPoints: [`${folder}/page.mjs`], bundle: true, format: "iife", write: false });
 const browser = await playwright.launch({
@@ -15,28 +16,31 @@ const browser = await playwright.launch({
   headless: true,
 });
 const context = await browser.newContext();
-const answers = {};
-const elsewhere = {};
-for (const url of asked.urls) {
-  const page = await context.newPage();
-  // The page itself is not the service's; what it asks is.
-  await page.route(`${url}/page`, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }));
-  await page.goto(`${url}/page`);
-  await page.addScriptTag({ content: built.outputFiles[0].text });
-  const found = await page.evaluate(
-    ([descriptors, questions]) => ask(descriptors, questions),
-    [asked.descriptors, asked.questions],
-  );
-  for (const [name, each] of Object.entries(found)) (answers[name] ??= {})[url] = each;
 
-  const stranger = await context.newPage();
-  await stranger.route("http://localhost:1/page", (route) =>
-    route.fulfill({ contentType: "text/html", body: "<!doctype html>" }),
-  );
-  await stranger.goto("http://localhost:1/page");
-  await stranger.addScriptTag({ content: built.outputFiles[0].text });
-  elsewhere[url] = await stranger.evaluate((url) => askElsewhere(url), url);
+// The page itself is not the service's; what it asks is.
+async function open(origin) {
+  const page = await context.newPage();
+  await page.route(`${origin}/page`, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }));
+  await page.goto(`${origin}/page`);
+  await page.addScriptTag({ content: built.outputFiles[0].text });
+  return page;
 }
-const version = browser.version();
+
+const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+const stranger = await open("http://localhost:1");
+const pages = {};
+for await (const line of createInterface({ input: process.stdin })) {
+  const told = JSON.parse(line);
+  if (told.urls) {
+    for (const url of told.urls) {
+      pages[url] = await open(url);
+      await pages[url].evaluate((descriptors) => begin(descriptors), told.descriptors);
+    }
+    say(browser.version());
+  } else if (told.question) {
+    say(await pages[told.url].evaluate(([client, question]) => ask(client, question), [told.client, told.question]));
+  } else {
+    say(await stranger.evaluate((url) => askElsewhere(url), told.url));
+  }
+}
 await browser.close();
-process.stdout.write(JSON.stringify({ version, answers, elsewhere }));

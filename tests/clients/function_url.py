@@ -34,17 +34,21 @@ class FunctionUrl:
         self.runtime = serve(RuntimeApi, self)
         self.front = serve(Front, self)
         self.url = f"http://127.0.0.1:{self.front.server_port}"
-        environment = os.environ | {
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.runtime.server_port}",
-            "AWS_LAMBDA_FUNCTION_NAME": "function",
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/function",
-            "AWS_LAMBDA_LOG_STREAM_NAME": "1",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "none",
-            "AWS_SECRET_ACCESS_KEY": "none",
-        } | environment
+        environment = (
+            os.environ
+            | {
+                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.runtime.server_port}",
+                "AWS_LAMBDA_FUNCTION_NAME": "function",
+                "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+                "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/function",
+                "AWS_LAMBDA_LOG_STREAM_NAME": "1",
+                "AWS_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "none",
+                "AWS_SECRET_ACCESS_KEY": "none",
+            }
+            | environment
+        )
         self.processes = [
             subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             for _ in range(processes)
@@ -152,7 +156,9 @@ class Front(Handler):
     def any(self):
         body = self.body(PAYLOAD_MAX)
         if body is None:
-            return self.reply(413, [("content-type", "application/json")], b'{"Message":"Request must be smaller than 6291456 bytes"}')
+            return self.reply(
+                413, [("content-type", "application/json")], b'{"Message":"Request must be smaller than 6291456 bytes"}'
+            )
         answer = self.server.owner.invoke(self.event(body))
         if not isinstance(answer, dict) or "statusCode" not in answer:
             return self.reply(502, [("content-type", "application/json")], b'{"Message":"Internal Server Error"}')

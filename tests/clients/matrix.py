@@ -16,7 +16,7 @@ import sys
 import threading
 
 import grpc
-from askers import ROOT, Clients, run
+from askers import ROOT, Browser, Clients, run
 from function_url import FunctionUrl
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from questions import Messages, differences, fields, questions
@@ -108,22 +108,6 @@ class Matrix:
             cells.append(f"{equal} of {len(asked)}")
         self.rows.append([client, *cells])
 
-    def pages(self):
-        """Everything that pages ask comes at once: if it is not as expected, they ask again."""
-        for _ in range(TRIES):
-            before = {question.name: self.expected(question) for question in self.questions}
-            found = self.clients.browser([self.system.native, self.system.aws], self.questions)
-            if all(before[question.name] == self.expected(question) for question in self.questions):
-                break
-        self.known = before
-        for name, answers in found["answers"].items():
-
-            def told(url, question, answers=answers):
-                return answers[url][self.questions.index(question)]
-
-            self.row(f"Chromium {found['version'].split('.')[0]}, {name}", told)
-        return found["elsewhere"]
-
     def fact(self, what, is_so, seen=""):
         self.failed += not is_so
         print(f"- {what}{'' if is_so else f': NOT SO, {seen}'}")
@@ -143,7 +127,11 @@ def main():
         matrix = Matrix(system, clients, asked)
         check_questions(matrix)
         ask_all(matrix)
-        facts(matrix, matrix.pages())
+        browser = Browser(clients, given.npm, [system.native, system.aws])
+        for name in Browser.CLIENTS:
+            matrix.row(f"Chromium {browser.version.split('.')[0]}, {name}", functools.partial(browser.ask, name))
+        facts(matrix, browser)
+        browser.close()
         documented(matrix, given.npm, given.folder)
     finally:
         system.close()
@@ -230,7 +218,7 @@ def ask_all(matrix):
     matrix.row("curl, Connect GET, protobuf", functools.partial(clients.get, encoding="proto"), only=safe)
 
 
-def facts(matrix, elsewhere):
+def facts(matrix, browser):
     clients, native, aws = matrix.clients, matrix.system.native, matrix.system.aws
     health = health_pb2_grpc.HealthStub(clients.channel(native))
     check = lambda service: health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
@@ -292,8 +280,8 @@ def facts(matrix, elsewhere):
         matrix.fact(f"{place}: answers in gzip to who takes it", headers.get("content-encoding") == "gzip", headers)
         matrix.fact(
             f"{place}: a page of another origin is refused by the browser",
-            elsewhere[url] == "Failed to fetch",
-            elsewhere[url],
+            browser.elsewhere(url) == "Failed to fetch",
+            browser.elsewhere(url),
         )
 
     grpc_ = ["--header", "content-type: application/grpc+proto", "--data-binary", "@-"]

@@ -106,26 +106,22 @@ function library(transport, registry) {
   };
 }
 
-globalThis.ask = async (descriptors, questions) => {
+let clients;
+
+globalThis.begin = (descriptors) => {
   const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes(descriptors)));
   const baseUrl = location.origin;
-  const clients = {
+  const connect = { baseUrl, useBinaryFormat: true, useHttpGet: true };
+  clients = {
     "fetch, Connect JSON": fetchJson,
     "fetch, gRPC-Web": fetchGrpcWeb,
     "connect-web, gRPC-Web": library(createGrpcWebTransport({ baseUrl }), registry),
-    "connect-web, Connect": library(
-      createConnectTransport({ baseUrl, useBinaryFormat: true, useHttpGet: true }),
-      registry,
-    ),
+    "connect-web, Connect": library(createConnectTransport(connect), registry),
     "connect-web, Connect JSON": library(createConnectTransport({ baseUrl }), registry),
   };
-  const answers = {};
-  for (const [name, client] of Object.entries(clients)) {
-    answers[name] = [];
-    for (const question of questions) answers[name].push(await client(question));
-  }
-  return answers;
 };
+
+globalThis.ask = (client, question) => clients[client](question);
 
 // What a page of another origin gets.
 globalThis.askElsewhere = (url) =>

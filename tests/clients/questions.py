@@ -14,6 +14,9 @@ DETAIL = "tollwatch.v1.FeatureError"
 # What may differ: how far ahead of the clock a moment is, and that the Lambda answers half as many values at once.
 DIFFERENT = [(r"\d+ ms ahead", "some ms ahead"), (r"at most (40000|20000) are answered", "at most some are answered")]
 
+# When a process last looked for a newer snapshot.
+OF_PROCESSES = {"snapshotCheckedAt"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Question:
@@ -42,6 +45,7 @@ def questions(number, as_of):
         get("one side", party="PARTY_CALLER"),
         get("its prefix", level="LEVEL_PREFIX"),
         get("its range", level="LEVEL_RANGE"),
+        get("a phone with its prefix and range", moreLevels=["LEVEL_PREFIX", "LEVEL_RANGE"]),
         get("a number that never called", number="+12025550199", **few),
         batch(
             "a batch with one refused",
@@ -109,7 +113,14 @@ class Messages:
 
 def answer(message):
     """Every field, those that are not set too."""
-    return {"answer": json_format.MessageToDict(message, always_print_fields_with_no_presence=True)}
+    return {"answer": steady(json_format.MessageToDict(message, always_print_fields_with_no_presence=True))}
+
+
+def steady(value):
+    """The value, where what processes know for themselves is the same."""
+    if isinstance(value, dict):
+        return {name: "a moment" if name in OF_PROCESSES else steady(each) for name, each in value.items()}
+    return [steady(each) for each in value] if isinstance(value, list) else value
 
 
 def unpadded(text):
