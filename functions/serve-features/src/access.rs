@@ -13,7 +13,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::secret_file::{FileError, read_secret};
 
-/// Tokens of one file. All are compared for each request: 1,000 take some 30 microseconds.
+/// Tokens of one file. All of them are compared for each request.
 pub const TOKENS_MAX: usize = 1_000;
 /// The shortest token: 128 bits as 32 hex digits cannot be guessed, so a plain hash is enough.
 pub const TOKEN_CHARACTERS_MIN: usize = 32;

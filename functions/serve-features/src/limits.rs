@@ -12,8 +12,8 @@ pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 pub const DEADLINE_MAX: Duration = Duration::from_secs(30);
 
 /// Requests that are answered at once, unless the operator says otherwise. More are told to come again. By Little's
-/// law 256 requests of 5 ms (a query of DynamoDB) are 51,200 a second, and of 50 ms (a cold read of S3) 5,120, which is
-/// more than two cores answer; what waits behind them gets slower, not more. A response of [`crate::VALUES_MAX`]
+/// law 256 requests of 5 ms (a query of DynamoDB) are 51,200 a second, and of 50 ms (a cold read of S3) 5,120; where the
+/// machine answers fewer, letting more in makes each slower and not one more. A response of [`crate::VALUES_MAX`]
 /// values, which is the largest, takes 13 MB with its encoded form (measured: `docs/serving.md`), so the worst 256 take
 /// 3.3 GB.
 pub const IN_FLIGHT_DEFAULT: usize = 256;
@@ -35,6 +35,8 @@ pub const REQUEST_LIFE_MAX: Duration = Duration::from_mins(1);
 pub const RETIREMENT_MAX: Duration = Duration::from_secs(5);
 /// How long requests in flight may still take after the signal to stop.
 pub const DRAIN_MAX: Duration = Duration::from_secs(20);
+/// How long health's streams may still take after it, to hear that the service ends. They never end by themselves.
+pub const FAREWELL: Duration = Duration::from_secs(1);
 /// How often certificates, keys and tokens are read again.
 pub const RELOAD_EVERY: Duration = Duration::from_mins(1);
 

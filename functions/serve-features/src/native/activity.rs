@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::limits::{FIRST_REQUEST_MAX, IDLE_MAX, REQUEST_LIFE_MAX};
+use crate::limits::{FAREWELL, FIRST_REQUEST_MAX, IDLE_MAX, REQUEST_LIFE_MAX};
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +47,15 @@ impl Activity {
         InFlight { activity: Arc::clone(self), id }
     }
 
-    /// What is to become of it at this moment.
-    pub(crate) fn verdict(&self, now: Instant) -> Verdict {
+    /// What is to become of it at this moment. Where the service `is_stopping`, streams keep no connection.
+    pub(crate) fn verdict(&self, now: Instant, is_stopping: bool) -> Verdict {
         let seen = self.seen();
         let oldest = seen.in_flight.values().flatten().min();
         match oldest {
             Some(began) if now >= *began + REQUEST_LIFE_MAX => Verdict::Ends,
+            Some(began) if is_stopping => Verdict::Stays((*began + REQUEST_LIFE_MAX).min(now + FAREWELL)),
             Some(began) => Verdict::Stays(*began + REQUEST_LIFE_MAX),
+            None if is_stopping => Verdict::Ends,
             // Streams alone.
             None if !seen.in_flight.is_empty() => Verdict::Stays(now + IDLE_MAX),
             None if seen.requests == 0 && now >= seen.idle_since + FIRST_REQUEST_MAX => Verdict::Ends,
@@ -99,7 +101,7 @@ mod tests {
     async fn a_connection_that_asks_nothing_ends() {
         let opened = Instant::now();
         let activity = Activity::new(opened);
-        let at = |after| activity.verdict(opened + after);
+        let at = |after| activity.verdict(opened + after, false);
         assert_eq!(at(Duration::ZERO), Verdict::Stays(opened + FIRST_REQUEST_MAX));
         assert_eq!(at(FIRST_REQUEST_MAX.saturating_sub(MOMENT)), Verdict::Stays(opened + FIRST_REQUEST_MAX));
         assert_eq!(at(FIRST_REQUEST_MAX), Verdict::Ends);
@@ -112,9 +114,12 @@ mod tests {
         tokio::time::advance(Duration::from_secs(20)).await;
         drop(request);
         let ended = Instant::now();
-        assert_eq!(activity.verdict(ended), Verdict::Stays(ended + IDLE_MAX));
-        assert_eq!(activity.verdict(ended + IDLE_MAX.saturating_sub(MOMENT)), Verdict::Stays(ended + IDLE_MAX));
-        assert_eq!(activity.verdict(ended + IDLE_MAX), Verdict::Retires);
+        assert_eq!(activity.verdict(ended, false), Verdict::Stays(ended + IDLE_MAX));
+        assert_eq!(
+            activity.verdict(ended + IDLE_MAX.saturating_sub(MOMENT), false),
+            Verdict::Stays(ended + IDLE_MAX)
+        );
+        assert_eq!(activity.verdict(ended + IDLE_MAX, false), Verdict::Retires);
     }
 
     #[tokio::test(start_paused = true)]
@@ -124,9 +129,9 @@ mod tests {
         let _stuck = activity.begin(began, false);
         tokio::time::advance(REQUEST_LIFE_MAX.saturating_sub(MOMENT)).await;
         let _busy = activity.begin(Instant::now(), false);
-        assert_eq!(activity.verdict(Instant::now()), Verdict::Stays(began + REQUEST_LIFE_MAX));
+        assert_eq!(activity.verdict(Instant::now(), false), Verdict::Stays(began + REQUEST_LIFE_MAX));
         tokio::time::advance(MOMENT).await;
-        assert_eq!(activity.verdict(Instant::now()), Verdict::Ends);
+        assert_eq!(activity.verdict(Instant::now(), false), Verdict::Ends);
     }
 
     #[tokio::test(start_paused = true)]
@@ -134,8 +139,13 @@ mod tests {
         let activity = Arc::new(Activity::new(Instant::now()));
         let stream = activity.begin(Instant::now(), true);
         tokio::time::advance(REQUEST_LIFE_MAX * 100).await;
-        assert_eq!(activity.verdict(Instant::now()), Verdict::Stays(Instant::now() + IDLE_MAX));
+        assert_eq!(activity.verdict(Instant::now(), false), Verdict::Stays(Instant::now() + IDLE_MAX));
+        // But not when the service stops.
+        assert_eq!(activity.verdict(Instant::now(), true), Verdict::Ends);
+        let request = activity.begin(Instant::now(), false);
+        assert_eq!(activity.verdict(Instant::now(), true), Verdict::Stays(Instant::now() + FAREWELL));
+        drop(request);
         drop(stream);
-        assert_eq!(activity.verdict(Instant::now() + IDLE_MAX), Verdict::Retires);
+        assert_eq!(activity.verdict(Instant::now() + IDLE_MAX, false), Verdict::Retires);
     }
 }

@@ -16,7 +16,7 @@ use tower_service::Service;
 use crate::front::is_operational;
 use crate::held::Held;
 use crate::limits::{
-    CONNECTION_WINDOW_BYTES, HEADER_BYTES_MAX, HTTP1_BUFFER_BYTES, IDLE_MAX, PING_ANSWER_MAX, PING_EVERY,
+    CONNECTION_WINDOW_BYTES, FAREWELL, HEADER_BYTES_MAX, HTTP1_BUFFER_BYTES, IDLE_MAX, PING_ANSWER_MAX, PING_EVERY,
     RETIREMENT_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 use crate::native::activity::{Activity, Verdict};
@@ -57,8 +57,9 @@ where
             _ = stop.wait_for(|stop| *stop), if !is_stopping => {
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
+                look_at = Instant::now() + FAREWELL;
             }
-            () = sleep_until(look_at) => match activity.verdict(Instant::now()) {
+            () = sleep_until(look_at) => match activity.verdict(Instant::now(), is_stopping) {
                 Verdict::Stays(until) => look_at = until,
                 Verdict::Retires if !is_retiring => {
                     is_retiring = true;

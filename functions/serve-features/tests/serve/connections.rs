@@ -7,7 +7,7 @@ use std::time::Duration;
 use connectrpc::client::CallOptions;
 use connectrpc::{ErrorCode, Protocol};
 use connectrpc_health::HealthClient;
-use connectrpc_health::wire::HealthCheckRequest;
+use connectrpc_health::wire::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 use features::MINUTE_MS;
 use proto::v1::ListFeaturesRequest;
 use serve_features::client::{self, Credentials};
@@ -216,6 +216,20 @@ async fn what_was_begun_is_finished_over_both_versions_with_and_without_tls() {
         timeout(DRAIN_MAX / 2, running.served).await.expect("it still waits").unwrap().unwrap();
         drop(clients);
     }
+}
+
+#[tokio::test]
+async fn who_watches_health_hears_of_the_end_and_does_not_put_it_off() {
+    let mut running = Running::start(world().service().await, Exposure::default()).await;
+    let (config, transport) = client::parts(&running.url(), &nobody(), Protocol::Grpc).unwrap();
+    let mut watched = HealthClient::new(transport, config).watch(HealthCheckRequest::default()).await.unwrap();
+    let mut status = async || {
+        watched.message::<HealthCheckResponse>().await.unwrap().map(|message| message.to_owned_message().status)
+    };
+    assert_eq!(status().await.unwrap(), ServingStatus::SERVING);
+    running.begin_to_stop();
+    assert_eq!(status().await.unwrap(), ServingStatus::NOT_SERVING);
+    timeout(DRAIN_MAX / 2, running.served).await.expect("it still waits").unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
