@@ -1,11 +1,13 @@
-//! How long count-calls takes from the start of its process to its first poll and its first answer, and how much
-//! memory it has taken by then.
+//! How long a function takes from the start of its process to its first poll and its first answer, and how much memory
+//! it has taken by then.
 //!
-//!     cargo build --profile dist -p count-calls
-//!     cargo run --release -p bench --bin cold-start -- target/dist/count-calls
+//!     cargo build --profile dist --workspace --bin count-calls --bin serve-features --bin cold-start
+//!     target/dist/cold-start target/dist/count-calls
+//!     target/dist/cold-start target/dist/serve-features
 //!
-//! A Lambda Runtime API and a DynamoDB stand on loopback; the binary is the one that is deployed. Lambda's own share,
-//! fetching the code and starting a sandbox, is not in it.
+//! A Lambda Runtime API, a DynamoDB and an S3 stand on loopback; the binary is the one that is deployed. Lambda's own
+//! share, fetching the code and starting a sandbox, is not in it. count-calls gets a batch of calls; serve-features a
+//! question by Connect for all features of a phone in a snapshot of 100,000.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -18,15 +20,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use bench::world::{World, phone};
 use bench::{Killed, arrivals, events, machine, median, peak_mb};
-use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig};
-use tiles::DynamoTiles;
+use features::FeatureSet;
+use local_aws::{DynamoStorage, Endpoints, LocalAws, LocalAwsConfig};
+use tiles::{DynamoTiles, note_coverage};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 const RUNS: usize = 15;
 const BATCH: usize = 100;
 const TABLE: &str = "bench-tiles";
+const BUCKET: &str = "bench";
+const PHONES: u64 = 100_000;
 
 /// What one process did.
 #[derive(Default)]
@@ -36,6 +42,19 @@ struct Seen {
     first_answer: Option<Instant>,
     ready_mb: f64,
     answer: String,
+}
+
+/// What is started, and what it is asked.
+struct Function {
+    binary: PathBuf,
+    /// Its name, by which what it needs is told.
+    name: String,
+    event: String,
+    /// What its answer has in it.
+    wanted: &'static str,
+    asked: String,
+    /// The root of the S3, and the folder in it that holds a snapshot.
+    s3: tempfile::TempDir,
 }
 
 struct Api {
@@ -48,27 +67,79 @@ struct Api {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let binary: PathBuf = std::env::args_os().nth(1).context("which binary? target/dist/count-calls")?.into();
-    let arrivals = arrivals(BATCH)?;
-    let event = events(0, &arrivals.iter().collect::<Vec<_>>(), BATCH).remove(0);
+    let function = Function::new(binary)?;
     let (mut polls, mut answers, mut ready, mut peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let local = LocalAws::start(LocalAwsConfig::default().with_dynamodb(DynamoStorage::Memory)).await?;
-        DynamoTiles::new(local.dynamodb()?, TABLE).create_table_if_missing().await?;
-        let endpoint = local.endpoints().dynamodb.context("DynamoDB has no endpoint")?;
-        let start = once(&binary, &event, &endpoint).await?;
+        let config = LocalAwsConfig::default().with_dynamodb(DynamoStorage::Memory).with_s3(function.s3.path());
+        let local = LocalAws::start(config).await?;
+        let tiles = DynamoTiles::new(local.dynamodb()?, TABLE);
+        tiles.create_table_if_missing().await?;
+        note_coverage(&tiles, FeatureSet::default_set()?.version(), 0).await?;
+        let start = once(&function, &local.endpoints()).await?;
         polls.push(start.poll_ms);
         answers.push(start.answer_ms);
         ready.push(start.ready_mb);
         peaks.push(start.peak_mb);
         local.shutdown().await;
     }
-    let bytes = std::fs::metadata(&binary)?.len();
-    println!("machine: {}; {}, {:.1} MB; medians of {RUNS} starts", machine(), binary.display(), bytes as f64 / 1e6);
+    let megabytes = std::fs::metadata(&function.binary)?.len() as f64 / 1e6;
+    println!("machine: {}; {}, {megabytes:.1} MB; medians of {RUNS} starts", machine(), function.binary.display());
     println!("start to first poll    {:>8.1} ms", median(polls));
-    println!("start to first answer  {:>8.1} ms   (a batch of {BATCH} calls, DynamoDB on loopback)", median(answers));
-    println!("memory at first poll   {:>8.1} MB   (its peak until then, SDK clients built)", median(ready));
+    println!("start to first answer  {:>8.1} ms   ({})", median(answers), function.asked);
+    println!("memory at first poll   {:>8.1} MB   (its peak until then)", median(ready));
     println!("memory at first answer {:>8.1} MB", median(peaks));
     Ok(())
+}
+
+impl Function {
+    fn new(binary: PathBuf) -> anyhow::Result<Self> {
+        let name = binary.file_name().context("no binary")?.to_string_lossy().into_owned();
+        let s3 = tempfile::tempdir()?;
+        let (event, wanted, asked) = if name == "serve-features" {
+            let world = World::new(Arc::new(FeatureSet::default_set()?), PHONES, 1.0)?;
+            world.write_snapshot(&s3.path().join(BUCKET))?;
+            let asked = "all features of a phone, S3 and DynamoDB on loopback".to_owned();
+            (question(&phone(PHONES / 3, PHONES)), "calls_90d", asked)
+        } else {
+            let arrivals = arrivals(BATCH)?;
+            let event = events(0, &arrivals.iter().collect::<Vec<_>>(), BATCH).remove(0);
+            (event, "\"batchItemFailures\":[]", format!("a batch of {BATCH} calls, DynamoDB on loopback"))
+        };
+        Ok(Self { binary, name, event, wanted, asked, s3 })
+    }
+}
+
+/// The event of a function URL: <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html>.
+fn question(phone: &str) -> String {
+    let path = "/tollwatch.v1.FeatureService/GetFeatures";
+    serde_json::json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": { "content-type": "application/json", "host": "bench.lambda-url.us-east-1.on.aws" },
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": "bench",
+            "domainName": "bench.lambda-url.us-east-1.on.aws",
+            "domainPrefix": "bench",
+            "http": {
+                "method": "POST",
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": "bench",
+            },
+            "requestId": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "21/Nov/2026:09:30:00 +0000",
+            "timeEpoch": 1_795_253_400_000_i64,
+        },
+        "body": serde_json::json!({ "number": phone, "party": "PARTY_CALLER" }).to_string(),
+        "isBase64Encoded": false,
+    })
+    .to_string()
 }
 
 /// One start of the process.
@@ -79,9 +150,9 @@ struct Start {
     peak_mb: f64,
 }
 
-async fn once(binary: &PathBuf, event: &str, dynamodb: &str) -> anyhow::Result<Start> {
+async fn once(function: &Function, endpoints: &Endpoints) -> anyhow::Result<Start> {
     let api = Arc::new(Api {
-        event: event.to_owned(),
+        event: function.event.clone(),
         seen: Mutex::default(),
         process: OnceLock::new(),
         answered: Notify::new(),
@@ -96,10 +167,10 @@ async fn once(binary: &PathBuf, event: &str, dynamodb: &str) -> anyhow::Result<S
     let server = tokio::spawn(async move { axum::serve(listener, routes).await });
     let quarantine = tempfile::tempdir()?;
     let started = Instant::now();
-    let child = Command::new(binary)
+    let child = Command::new(&function.binary)
         .env_clear()
         .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-        .env("AWS_LAMBDA_FUNCTION_NAME", "count-calls")
+        .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
@@ -107,13 +178,15 @@ async fn once(binary: &PathBuf, event: &str, dynamodb: &str) -> anyhow::Result<S
         .env("AWS_REGION", local_aws::REGION)
         .env("AWS_ACCESS_KEY_ID", local_aws::ACCESS_KEY)
         .env("AWS_SECRET_ACCESS_KEY", local_aws::SECRET_KEY)
-        .env("AWS_ENDPOINT_URL", dynamodb)
+        .env("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.as_deref().context("DynamoDB has no endpoint")?)
+        .env("AWS_ENDPOINT_URL_S3", endpoints.s3.as_deref().context("S3 has no endpoint")?)
         .env("TILE_TABLE", TABLE)
+        .env("DATA", format!("s3://{BUCKET}"))
         .env("QUARANTINE", quarantine.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .with_context(|| format!("{} does not start", binary.display()))?;
+        .with_context(|| format!("{} does not start", function.binary.display()))?;
     let id = child.id();
     let _ = api.process.set(id);
     let mut child = Killed(child);
@@ -124,7 +197,7 @@ async fn once(binary: &PathBuf, event: &str, dynamodb: &str) -> anyhow::Result<S
     child.0.kill()?;
     server.abort();
     let seen = api.seen.lock().map_err(|_| anyhow::anyhow!("the runtime API broke"))?;
-    anyhow::ensure!(seen.answer.contains("\"batchItemFailures\":[]"), "the function answered {}", seen.answer);
+    anyhow::ensure!(seen.answer.contains(function.wanted), "the function answered {}", seen.answer);
     let since = |at: Option<Instant>| at.map_or(f64::NAN, |at| (at - started).as_secs_f64() * 1_000.0);
     let (poll_ms, answer_ms) = (since(seen.first_poll), since(seen.first_answer));
     Ok(Start { poll_ms, answer_ms, ready_mb: seen.ready_mb, peak_mb })

@@ -1,5 +1,7 @@
 //! What the measurements share: the calls, the events, and the name of the machine.
 
+pub mod world;
+
 use std::process::Child;
 use std::time::Duration;
 
