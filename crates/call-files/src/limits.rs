@@ -21,5 +21,8 @@ pub const PARQUET_ROW_GROUP_ROWS: usize = 65_536;
 /// Rows that are decoded at once when reading Parquet.
 pub(crate) const PARQUET_BATCH_ROWS: usize = 4_096;
 
+/// Rows that are decoded at once when reading Parquet by columns: a few hundred kilobytes, which stay near the processor.
+pub(crate) const PARQUET_COLUMN_ROWS: usize = 16_384;
+
 /// Bytes read at once from a file, compressed.
 pub(crate) const BUFFER_BYTES: usize = 256 * 1024;

@@ -204,7 +204,7 @@ impl Values {
     }
 }
 
-struct Batch<T: DataType> {
+pub(crate) struct Batch<T: DataType> {
     reader: ColumnReaderImpl<T>,
     nullable: bool,
     /// 1 for a row that has a value, where the column is nullable.
@@ -214,11 +214,11 @@ struct Batch<T: DataType> {
 }
 
 impl<T: DataType> Batch<T> {
-    fn new(reader: ColumnReaderImpl<T>, nullable: bool) -> Self {
+    pub fn new(reader: ColumnReaderImpl<T>, nullable: bool) -> Self {
         Self { reader, nullable, present: Vec::new(), values: Vec::new(), next_value: 0 }
     }
 
-    fn decode(&mut self, name: &str, rows: usize) -> Result<(), ParquetError> {
+    pub fn decode(&mut self, name: &str, rows: usize) -> Result<(), ParquetError> {
         self.present.clear();
         self.values.clear();
         self.next_value = 0;
@@ -232,7 +232,7 @@ impl<T: DataType> Batch<T> {
     }
 
     /// The value of the row, which is the one behind that of the last call.
-    fn step(&mut self, row: usize) -> Option<&T::T> {
+    pub fn step(&mut self, row: usize) -> Option<&T::T> {
         if self.nullable && self.present.get(row) != Some(&1) {
             return None;
         }
@@ -244,14 +244,14 @@ impl<T: DataType> Batch<T> {
 
 /// The library panics on some damage that it could report, such as a page of a dictionary that is not there. What
 /// it was reading is not used again after that.
-fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(ParquetError::General("a page contradicts itself".to_owned())))
 }
 
 /// Checks that every column chunk lies in the file: the library asserts it, and a damaged footer is no reason to
 /// panic.
-fn check_places(metadata: &ParquetMetaData, file_len: u64) -> Result<(), String> {
+pub(crate) fn check_places(metadata: &ParquetMetaData, file_len: u64) -> Result<(), String> {
     for (index, group) in metadata.row_groups().iter().enumerate() {
         for chunk in group.columns() {
             let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
@@ -268,7 +268,7 @@ fn check_places(metadata: &ParquetMetaData, file_len: u64) -> Result<(), String>
     Ok(())
 }
 
-fn damaged(path: &Path, error: &ParquetError) -> FileError {
+pub(crate) fn damaged(path: &Path, error: &ParquetError) -> FileError {
     FileError::Damaged { path: path.to_owned(), problem: error.to_string() }
 }
 

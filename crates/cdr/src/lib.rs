@@ -16,6 +16,7 @@ mod number_plan;
 mod parse;
 mod protobuf;
 mod record;
+pub mod rules;
 mod time;
 mod validate;
 mod wire;

@@ -1,14 +1,14 @@
 //! The one place where a record becomes a call record, whatever format it came in.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
-use smol_str::{SmolStr, ToSmolStr};
+use smol_str::SmolStr;
 
-use crate::limits::{
-    MAX_CALL_ID_BYTES, MAX_COST_MICROS, MAX_DURATION_MS, MAX_TEXT_BYTES, TIME_FROM_MS, TIME_UNTIL_MS,
+use crate::rules::{
+    address, call_id, channel, check_answered, check_cost, check_order, currency, in_range, number, outcome, present,
+    required, required_time, text,
 };
-use crate::{CallRecord, Channel, Number, NumberPlan, Outcome, Reason, RecordError, parse_time};
+use crate::{CallRecord, NumberPlan, Reason, RecordError, parse_time};
 
 /// A record as a format gives it: nothing is checked, everything may be absent. An empty text is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,11 +57,7 @@ impl RawRecord<'_> {
     /// The call record, or the first rule that the record breaks, in the order of the fields.
     #[allow(clippy::similar_names)] // The fields are called so.
     pub fn validate(&self, plan: &NumberPlan) -> Result<CallRecord, RecordError> {
-        let call_id = required("call_id", self.call_id.as_deref())?;
-        if call_id.len() > MAX_CALL_ID_BYTES {
-            let rule = "is too long: wants 1 to 128 bytes";
-            return Err(RecordError::of_field(Reason::BadCallId, "call_id", call_id.len(), rule));
-        }
+        let call_id = call_id(self.call_id.as_deref())?;
         let caller = number(plan, "caller", self.caller.as_deref())?;
         let callee = number(plan, "callee", self.callee.as_deref())?;
         let started_at_ms = required_time("started_at", self.started_at_ms)?;
@@ -86,118 +82,12 @@ impl RawRecord<'_> {
             ended_at_ms,
             outcome,
             channel,
-            trunk,
-            cell_id,
-            imei,
+            trunk: trunk.map(SmolStr::new),
+            cell_id: cell_id.map(SmolStr::new),
+            imei: imei.map(SmolStr::new),
             cost_micros: self.cost_micros,
-            currency,
+            currency: currency.map(SmolStr::new),
             caller_ip,
         })
     }
-}
-
-fn present(value: Option<&str>) -> Option<&str> {
-    value.filter(|text| !text.is_empty())
-}
-
-const MISSING: &str = "is missing: it is required";
-
-fn required<'v>(field: &'static str, value: Option<&'v str>) -> Result<&'v str, RecordError> {
-    present(value).ok_or(RecordError::of_field(Reason::MissingField, field, 0, MISSING))
-}
-
-fn number(plan: &NumberPlan, field: &'static str, value: Option<&str>) -> Result<Number, RecordError> {
-    let raw = required(field, value)?;
-    plan.parse(raw).map_err(|error| RecordError::of_field(Reason::BadNumber, field, raw.len(), error.rule()))
-}
-
-fn required_time(field: &'static str, value: Option<i64>) -> Result<i64, RecordError> {
-    in_range(field, value.ok_or(RecordError::of_field(Reason::MissingField, field, 0, MISSING))?)
-}
-
-fn in_range(field: &'static str, ms: i64) -> Result<i64, RecordError> {
-    let rule = "is out of range: wants a time from 2000-01-01 to 2099-12-31, in milliseconds where it is a number";
-    if (TIME_FROM_MS..TIME_UNTIL_MS).contains(&ms) {
-        Ok(ms)
-    } else {
-        Err(RecordError::of_field(Reason::BadTime, field, 0, rule))
-    }
-}
-
-fn check_order(started: i64, answered: Option<i64>, ended: i64) -> Result<(), RecordError> {
-    let wrong = |reason, field, rule| Err(RecordError::of_field(reason, field, 0, rule));
-    if answered.is_some_and(|answered| answered < started) {
-        return wrong(Reason::TimeOrder, "answered_at", "is before started_at");
-    }
-    if answered.is_some_and(|answered| ended < answered) {
-        return wrong(Reason::TimeOrder, "ended_at", "is before answered_at");
-    }
-    if ended < started {
-        return wrong(Reason::TimeOrder, "ended_at", "is before started_at");
-    }
-    if ended - started > MAX_DURATION_MS {
-        return wrong(Reason::BadDuration, "ended_at", "is more than 7 days after started_at");
-    }
-    Ok(())
-}
-
-fn outcome(name: &str) -> Result<Outcome, RecordError> {
-    let rule = "is no outcome: wants answered, no_answer, busy, failed or canceled";
-    Outcome::from_name(name).ok_or(RecordError::of_field(Reason::BadOutcome, "outcome", name.len(), rule))
-}
-
-fn check_answered(outcome: Outcome, answered: Option<i64>) -> Result<(), RecordError> {
-    let rule = match (outcome == Outcome::Answered, answered.is_some()) {
-        (true, false) => "is missing though the outcome is answered",
-        (false, true) => "is there though the outcome is not answered",
-        _ => return Ok(()),
-    };
-    Err(RecordError::of_field(Reason::AnsweredMismatch, "answered_at", 0, rule))
-}
-
-fn channel(name: &str) -> Result<Channel, RecordError> {
-    let rule = "is no channel: wants voice or sms";
-    Channel::from_name(name).ok_or(RecordError::of_field(Reason::BadChannel, "channel", name.len(), rule))
-}
-
-fn text(field: &'static str, value: Option<&str>) -> Result<Option<SmolStr>, RecordError> {
-    let Some(text) = present(value) else {
-        return Ok(None);
-    };
-    if text.len() > MAX_TEXT_BYTES {
-        let rule = "is too long: wants at most 128 bytes";
-        return Err(RecordError::of_field(Reason::BadText, field, text.len(), rule));
-    }
-    Ok(Some(SmolStr::new(text)))
-}
-
-fn currency(code: &str) -> Result<SmolStr, RecordError> {
-    if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return Ok(SmolStr::new(code));
-    }
-    let rule = "is no currency: wants three capital letters of ISO 4217, such as USD";
-    Err(RecordError::of_field(Reason::BadCurrency, "currency", code.len(), rule))
-}
-
-fn check_cost(cost_micros: Option<i64>, has_currency: bool) -> Result<(), RecordError> {
-    let Some(cost_micros) = cost_micros else {
-        return Ok(());
-    };
-    if !(-MAX_COST_MICROS..=MAX_COST_MICROS).contains(&cost_micros) {
-        let rule = "is out of range: wants at most 1000000000000 either way, in millionths of the currency";
-        return Err(RecordError::of_field(Reason::BadCost, "cost_micros", 0, rule));
-    }
-    if !has_currency {
-        let rule = "is missing: cost_micros needs one, such as USD";
-        return Err(RecordError::of_field(Reason::MissingField, "currency", 0, rule));
-    }
-    Ok(())
-}
-
-/// An address in its one canonical text, so that distinct addresses can be counted as texts.
-fn address(raw: &str) -> Result<SmolStr, RecordError> {
-    let rule = "is no IP address: wants IPv4 such as 192.0.2.7 or IPv6 such as 2001:db8::7, without a port";
-    let address: IpAddr =
-        raw.parse().map_err(|_| RecordError::of_field(Reason::BadIp, "caller_ip", raw.len(), rule))?;
-    Ok(address.to_smolstr())
 }
