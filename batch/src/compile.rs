@@ -75,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::day_columns::{Arrival, DayColumns};
+    use crate::day_columns::{Arrival, DayColumns, Kept};
     use crate::testing::any_call;
 
     fn any_boolean(depth: u32) -> BoxedStrategy<Expr> {
@@ -154,7 +154,7 @@ mod tests {
             calls in prop::collection::vec(any_call(), 1..6),
         ) {
             let set = FeatureSet::default_set().unwrap();
-            let mut columns = DayColumns::new(&Field::ALL);
+            let mut columns = DayColumns::new(&Kept { fields: Field::ALL.to_vec(), parties: Vec::new() });
             for call in &calls {
                 columns.push(&Row::new(call, set.settings()), &Arrival::default());
             }

@@ -1,15 +1,16 @@
-//! From the calls of a day to one state a phone: the definitions' expressions and aggregates, run by Polars.
+//! From the calls of a day to one state a phone: the definitions' expressions, run by Polars, and their aggregates.
 
 use std::collections::HashMap;
 
-use features::{DaySet, FeatureSet, Field, Party, Sketch, Slot, SlotKind, SlotState, State, Type, hash_text};
+use features::{DaySet, FeatureSet, Party, Sketch, Slot, SlotKind, SlotState, State, Type, hash_text};
 use polars::prelude::{
-    self as pl, ChunkCast as _, Column, DataFrame, DataType, IntoColumn as _, IntoLazy as _, ListChunked, PlSmallStr,
-    PolarsResult, SortMultipleOptions, UInt64Chunked, col, lit, when,
+    self as pl, BooleanChunked, Column, DataFrame, Int64Chunked, IntoColumn as _, IntoLazy as _, PlSmallStr,
+    PolarsResult, StaticArray as _, UInt64Chunked, col, lit, when,
 };
 
+use crate::by_number::{ByNumber, DayNumber};
 use crate::compile::{compile, evaluate};
-use crate::day_columns::{STARTED_AT_MS, prefix_bytes};
+use crate::day_columns::STARTED_AT_MS;
 
 /// The state of one phone over one day, with every slot that a level of its party needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,47 +34,131 @@ impl PhoneDay {
     }
 }
 
-/// The states of all phones of a party, by key. Anonymous numbers have none.
-pub(crate) fn phone_days(frame: &DataFrame, set: &FeatureSet, party: Party, day: i32) -> PolarsResult<Vec<PhoneDay>> {
-    let key = Field::Number(party).as_str();
-    let prefix = prefix_bytes(party);
-    // All of them have the same text.
-    let named = col(key).neq(lit(cdr::NumberKind::Anonymous.as_str()));
-    let slots = || set.slots(party).iter().enumerate();
-    let mut calls = frame.clone().lazy();
-    if slots().any(|(_, slot)| slot.kind == SlotKind::Distinct) {
-        calls = with_hashes(calls.filter(named.clone()).collect()?, set.slots(party))?.lazy();
-    }
-    let inputs: Vec<pl::Expr> = slots().filter_map(|(at, slot)| input(at, slot)).collect();
-    let mut aggregates: Vec<pl::Expr> = slots().map(|(at, slot)| aggregate(at, slot)).collect();
-    aggregates.push(col(STARTED_AT_MS).max());
-    // It is the same in all calls of a number.
-    aggregates.push(col(prefix).first());
-    let groups = calls
-        .with_columns(inputs)
-        .group_by([col(key)])
-        .agg(aggregates)
-        .filter(named)
-        .sort([key], SortMultipleOptions::new())
-        .collect()?;
+/// Makes the states of a party's phones from the calls of a day.
+pub(crate) struct PhoneDays {
+    started_at_ms: Int64Chunked,
+    slots: Vec<SlotInput>,
+    range_digits: usize,
+    day: i32,
+}
 
-    let mut contents: Vec<std::vec::IntoIter<SlotState>> = slots()
-        .map(|(at, slot)| Ok(contents(groups.column(&output_name(at))?, slot.kind, day)?.into_iter()))
-        .collect::<PolarsResult<_>>()?;
-    let newest = groups.column(STARTED_AT_MS)?.i64()?;
-    let prefixes = groups.column(prefix)?.u32()?;
-    let range_digits = usize::from(set.settings().range_digits);
-    let phones = groups.column(key)?.str()?.iter().zip(newest.iter()).zip(prefixes.iter());
-    Ok(phones
-        .map(|((key, newest), prefix_bytes)| {
-            let key = key.unwrap_or_default().to_owned();
-            let prefix_bytes = prefix_bytes.unwrap_or_default() as usize;
-            // E.164, and only that, has a prefix.
-            let range_bytes = if prefix_bytes > 0 { key.len().saturating_sub(range_digits) } else { 0 };
-            let state = State::from_parts(newest, contents.iter_mut().filter_map(Iterator::next).collect());
-            PhoneDay { key, prefix_bytes, range_bytes, state }
+impl PhoneDays {
+    /// Evaluates the definitions on all calls.
+    pub(crate) fn new(frame: &DataFrame, set: &FeatureSet, party: Party, day: i32) -> PolarsResult<Self> {
+        let slots = set.slots(party);
+        let inputs: Vec<pl::Expr> = slots.iter().enumerate().filter_map(|(at, slot)| input(at, slot)).collect();
+        let evaluated = if inputs.is_empty() {
+            DataFrame::default()
+        } else {
+            with_hashes(frame.clone(), slots)?.lazy().with_columns(inputs).select(input_names(slots)).collect()?
+        };
+        let slot_inputs =
+            slots.iter().enumerate().map(|(at, slot)| SlotInput::new(slot, evaluated.column(&input_name(at)).ok()));
+        Ok(Self {
+            started_at_ms: frame.column(STARTED_AT_MS)?.i64()?.rechunk().into_owned(),
+            slots: slot_inputs.collect::<PolarsResult<_>>()?,
+            range_digits: usize::from(set.settings().range_digits),
+            day,
         })
-        .collect())
+    }
+
+    /// Gives the state of each phone, in the order of their numbers. Anonymous ones have none.
+    pub(crate) fn each<E>(
+        &self,
+        numbers: &ByNumber,
+        mut take: impl FnMut(&PhoneDay) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let started = self.started_at_ms.downcast_as_array();
+        let state = State::from_parts(None, Vec::new());
+        // One for all: their memory is used again.
+        let mut phone = PhoneDay { key: String::new(), prefix_bytes: 0, range_bytes: 0, state };
+        for (number, rows) in numbers.numbers() {
+            phone.key.clear();
+            (phone.prefix_bytes, phone.range_bytes) = match number {
+                DayNumber::E164(key) => {
+                    let prefix_bytes = key.write(&mut phone.key);
+                    (prefix_bytes, phone.key.len().saturating_sub(self.range_digits))
+                }
+                // All of them have the same text.
+                DayNumber::Other(text) if text == cdr::NumberKind::Anonymous.as_str() => continue,
+                DayNumber::Other(text) => {
+                    phone.key.push_str(text);
+                    (0, 0)
+                }
+            };
+            let newest = rows.iter().filter_map(|row| started.get(*row as usize)).max();
+            phone.state.refill(newest, self.slots.iter().map(|slot| slot.content(rows, self.day)));
+            take(&phone)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the calls of a day put into a slot.
+struct SlotInput {
+    kind: SlotKind,
+    column: InputColumn,
+}
+
+enum InputColumn {
+    /// Every call counts.
+    All,
+    /// Those that pass do.
+    Passing(BooleanChunked),
+    Integers(Int64Chunked),
+    Hashes(UInt64Chunked),
+}
+
+impl SlotInput {
+    fn new(slot: &Slot, column: Option<&Column>) -> PolarsResult<Self> {
+        let column = match (slot.kind, column) {
+            (_, None) => InputColumn::All,
+            (SlotKind::Count | SlotKind::Days, Some(column)) => {
+                InputColumn::Passing(column.bool()?.rechunk().into_owned())
+            }
+            (SlotKind::Distinct, Some(column)) => InputColumn::Hashes(column.u64()?.rechunk().into_owned()),
+            (_, Some(column)) => InputColumn::Integers(column.i64()?.rechunk().into_owned()),
+        };
+        Ok(Self { kind: slot.kind, column })
+    }
+
+    fn content(&self, rows: &[u32], day: i32) -> SlotState {
+        let integers = || {
+            let column = if let InputColumn::Integers(column) = &self.column { Some(column) } else { None };
+            let array = column.map(|column| column.downcast_as_array());
+            rows.iter().filter_map(move |row| array.and_then(|array| array.get(*row as usize)))
+        };
+        match self.kind {
+            SlotKind::Count => SlotState::Count(self.passing(rows)),
+            SlotKind::Days => {
+                SlotState::Days(if self.passing(rows) > 0 { DaySet::of(day) } else { DaySet::default() })
+            }
+            SlotKind::Sum => SlotState::Sum(integers().map(i128::from).sum()),
+            SlotKind::SumSquares => {
+                let squares = integers().map(|value| u128::from(value.unsigned_abs()).pow(2));
+                SlotState::SumSquares(squares.fold(0, u128::wrapping_add))
+            }
+            SlotKind::Min => SlotState::Min(integers().min()),
+            SlotKind::Max => SlotState::Max(integers().max()),
+            SlotKind::Distinct => {
+                let InputColumn::Hashes(column) = &self.column else { return SlotState::empty(self.kind) };
+                let array = column.downcast_as_array();
+                SlotState::Distinct(Sketch::of_hashes(
+                    rows.iter().filter_map(|row| array.get(*row as usize)).collect(),
+                ))
+            }
+        }
+    }
+
+    fn passing(&self, rows: &[u32]) -> u64 {
+        match &self.column {
+            InputColumn::Passing(column) => {
+                let array = column.downcast_as_array();
+                rows.iter().filter(|row| array.get(**row as usize) == Some(true)).count() as u64
+            }
+            _ => rows.len() as u64,
+        }
+    }
 }
 
 /// Adds a column of hashes for every input of a distinct count: each different value is hashed once.
@@ -124,57 +209,6 @@ fn input(at: usize, slot: &Slot) -> Option<pl::Expr> {
     Some(value.alias(input_name(at)))
 }
 
-fn aggregate(at: usize, slot: &Slot) -> pl::Expr {
-    let input = || col(input_name(at));
-    // 128 bits: 64-bit sums of 64-bit integers overflow, and squares do at once.
-    let wide = || input().cast(DataType::Int128);
-    let aggregate = match slot.kind {
-        SlotKind::Count | SlotKind::Days => match slot.condition {
-            Some(_) => input().sum().cast(DataType::UInt64),
-            None => pl::len().cast(DataType::UInt64),
-        },
-        SlotKind::Sum => wide().sum(),
-        SlotKind::SumSquares => (wide() * wide()).sum(),
-        SlotKind::Min => input().min(),
-        SlotKind::Max => input().max(),
-        SlotKind::Distinct => input(),
-    };
-    aggregate.alias(output_name(at))
-}
-
-/// The contents of a slot, one a group.
-fn contents(column: &Column, kind: SlotKind, day: i32) -> PolarsResult<Vec<SlotState>> {
-    Ok(match kind {
-        SlotKind::Count => column.u64()?.iter().map(|count| SlotState::Count(count.unwrap_or(0))).collect(),
-        SlotKind::Days => {
-            let days = |count: Option<u64>| if count.unwrap_or(0) > 0 { DaySet::of(day) } else { DaySet::default() };
-            column.u64()?.iter().map(|count| SlotState::Days(days(count))).collect()
-        }
-        SlotKind::Sum => column.i128()?.iter().map(|sum| SlotState::Sum(sum.unwrap_or(0))).collect(),
-        SlotKind::SumSquares => {
-            // Squares fill up to 126 bits: a sum of several may reach the sign bit, which is the 128th bit here.
-            column.i128()?.iter().map(|sum| SlotState::SumSquares(sum.unwrap_or(0).cast_unsigned())).collect()
-        }
-        SlotKind::Min => column.i64()?.iter().map(SlotState::Min).collect(),
-        SlotKind::Max => column.i64()?.iter().map(SlotState::Max).collect(),
-        SlotKind::Distinct => sketches(column.list()?)?,
-    })
-}
-
-fn sketches(lists: &ListChunked) -> PolarsResult<Vec<SlotState>> {
-    let mut sketches = Vec::with_capacity(lists.len());
-    for list in lists.downcast_iter() {
-        let hashes = pl::Series::try_from((PlSmallStr::EMPTY, list.values().clone()))?;
-        let hashes = hashes.u64()?.cast(&DataType::UInt64)?;
-        let hashes: Vec<Option<u64>> = hashes.u64()?.iter().collect();
-        sketches.extend(list.offsets().windows(2).map(|bounds| {
-            let group = &hashes[bounds[0] as usize..bounds[1] as usize];
-            SlotState::Distinct(Sketch::of_hashes(group.iter().copied().flatten().collect()))
-        }));
-    }
-    Ok(sketches)
-}
-
 fn hash_name(slot: usize) -> String {
     format!("@hash_{slot}")
 }
@@ -183,8 +217,9 @@ fn input_name(slot: usize) -> String {
     format!("@input_{slot}")
 }
 
-fn output_name(slot: usize) -> String {
-    format!("@slot_{slot}")
+fn input_names(slots: &[Slot]) -> Vec<pl::Expr> {
+    let named = slots.iter().enumerate().filter(|(at, slot)| input(*at, slot).is_some());
+    named.map(|(at, _)| col(input_name(at))).collect()
 }
 
 #[cfg(test)]
@@ -197,7 +232,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::day_columns::{Arrival, DayColumns, fields_of};
+    use crate::day_columns::{Arrival, DayColumns, Kept};
     use crate::testing::{DAY, any_call};
 
     /// The default features, and slots that they leave out.
@@ -222,7 +257,7 @@ mod tests {
         #[test]
         fn polars_makes_the_states_that_the_stream_makes(calls in prop::collection::vec(any_call(), 0..40)) {
             let set = set();
-            let mut columns = DayColumns::new(&fields_of(&set));
+            let mut columns = DayColumns::new(&Kept::of(&set));
             let mut observer = Observer::new(Arc::clone(&set));
             let mut expected = [BTreeMap::new(), BTreeMap::new()];
             for call in &calls {
@@ -238,7 +273,10 @@ mod tests {
             }
             let frame = columns.into_frame().unwrap();
             for party in Party::ALL {
-                let days = phone_days(&frame, &set, party, DAY).unwrap();
+                let mut days: Vec<PhoneDay> = Vec::new();
+                let numbers = ByNumber::of(&frame, party).unwrap();
+                let phones = PhoneDays::new(&frame, &set, party, DAY).unwrap();
+                phones.each::<()>(&numbers, |phone| Ok(days.push(phone.clone()))).unwrap();
                 let plan = cdr::NumberPlan::new("US").unwrap();
                 for day in &days {
                     let number = plan.parse(&day.key).unwrap();

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use features::{Field, Party};
+use features::Party;
 use polars::prelude::{
     BooleanChunked, DataFrame, DataType, Expr, Int64Chunked, IntoColumn as _, IntoLazy as _, PlSmallStr,
     PolarsResult, SortMultipleOptions, UInt64Chunked, UniqueKeepStrategy, col,
 };
 
-use crate::day_columns::{ARRIVED_AT_MS, CONTENT, FILE, IDENTITY, POSITION, RECORD, STARTED_AT_MS};
+use crate::day_columns::{
+    ARRIVED_AT_MS, CONTENT, FILE, IDENTITY, POSITION, RECORD, STARTED_AT_MS, key_name, other_name,
+};
 
 /// The calls of a day, each once.
 pub(crate) struct Deduplicated {
@@ -31,7 +33,8 @@ pub(crate) fn deduplicate(frame: DataFrame) -> PolarsResult<Deduplicated> {
     let minutes = twins.column(STARTED_AT_MS)?.i64()?.iter().map(|ms| ms.map(|ms| ms.div_euclid(60_000)));
     let minutes: Int64Chunked = minutes.collect();
     twins.with_column(minutes.with_name(PlSmallStr::from_static(MINUTE)).into_column())?;
-    let identity = [IDENTITY, Field::Number(Party::Caller).as_str(), MINUTE].map(col).to_vec();
+    let (key, other) = (key_name(Party::Caller), other_name(Party::Caller));
+    let identity = [IDENTITY, key, other, MINUTE].map(col).to_vec();
     let order = SortMultipleOptions::new().with_nulls_last_multi([true; 4]);
     let records = twins.height();
     let sorted = twins.lazy().sort([ARRIVED_AT_MS, POSITION, FILE, RECORD], order).collect()?;
@@ -67,11 +70,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
 
-    use features::Row;
+    use features::{Field, Row};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::day_columns::{Arrival, DayColumns};
+    use crate::day_columns::{Arrival, DayColumns, Kept};
 
     /// Call id, minute, arrival, position, file, trunk.
     type Record = (&'static str, i64, Option<i64>, Option<&'static str>, u64, &'static str);
@@ -80,7 +83,7 @@ mod tests {
     fn kept(records: &[Record]) -> (Vec<String>, u64, u64) {
         let set = features::FeatureSet::default_set().unwrap();
         let plan = cdr::NumberPlan::new("US").unwrap();
-        let mut columns = DayColumns::new(&[Field::CallId, Field::Number(Party::Caller), Field::Trunk]);
+        let mut columns = DayColumns::new(&Kept { fields: vec![Field::Trunk], parties: vec![Party::Caller] });
         for (id, minute, arrived_at_ms, position, file, trunk) in records {
             let json = format!(
                 r#"{{"call_id":"{id}","caller":"+12025550101","callee":"+12025550102","trunk":"{trunk}","outcome":"busy",

@@ -12,6 +12,8 @@
 //! Memory is bounded by the calls of the days that are computed at a time, not by the history.
 
 mod base;
+mod batch_hashes;
+mod by_number;
 mod compile;
 mod day_columns;
 mod day_states;
@@ -20,9 +22,11 @@ mod deduplicate;
 mod each;
 mod error;
 mod faces;
+mod hashes;
 mod input;
 mod ledger;
 mod merge_tiles;
+mod phone_key;
 mod quality;
 mod read_days;
 mod report;

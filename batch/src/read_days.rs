@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use call_files::{FileError, ReadError, ReadOptions};
-use cdr::NumberPlan;
+use call_files::{CallBatch, CallColumns, FileError, ReadError, ReadOptions};
+use cdr::{NumberPlan, RecordError};
 use features::{FeatureSet, Row};
 use snapshot::{LedgerObject, UtcDay};
 
 use crate::BatchError;
-use crate::day_columns::{Arrival, call_bytes, fields_of};
+use crate::batch_hashes::BatchHashes;
+use crate::day_columns::{Arrival, Kept};
 use crate::input::InputFile;
 use crate::spill::{DayPart, DaySorter};
 
@@ -45,7 +46,7 @@ impl Reading<'_> {
     /// `done` is told the files and the records so far.
     pub(crate) fn read(&self, files: &[InputFile], done: impl Fn(u64, u64) + Sync) -> Result<ReadDays, BatchError> {
         let plan = NumberPlan::new(&self.set.settings().default_region)?;
-        let fields = fields_of(self.set);
+        let kept = Kept::of(self.set);
         let threads = self.threads.min(files.len()).max(1);
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (files_done, records_done) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -55,8 +56,8 @@ impl Reading<'_> {
         };
         let work = |thread: usize| -> Result<ReadDays, (usize, BatchError)> {
             let mut found = ReadDays::default();
-            let calls_in_memory = self.calls_in_memory * CALL_BYTES / call_bytes(&fields).min(CALL_BYTES);
-            let mut sorter = DaySorter::new(&fields, self.folder, thread, calls_in_memory / threads);
+            let calls_in_memory = self.calls_in_memory * CALL_BYTES / kept.call_bytes().min(CALL_BYTES);
+            let mut sorter = DaySorter::new(&kept, self.folder, thread, calls_in_memory / threads);
             while !failed.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(file) = files.get(number) else { break };
@@ -98,13 +99,27 @@ impl Reading<'_> {
     ) -> Result<LedgerObject, BatchError> {
         let unreadable = |source| BatchError::File { file: file.name.clone(), source };
         let mut object = file.object.clone();
-        let calls = match call_files::open(&file.path, plan, self.options) {
-            Ok(calls) => calls,
+        match call_files::open_columns(&file.path, plan, self.options) {
+            Ok(Some(calls)) => self.read_columns(file, calls, &mut object, sorter, step)?,
+            Ok(None) => self.read_rows(file, plan, &mut object, sorter, step)?,
             // An hour without calls.
-            Err(FileError::Empty { .. }) => return Ok(object),
+            Err(FileError::Empty { .. }) => {}
             Err(error) => return Err(unreadable(error)),
-        };
+        }
+        Ok(object)
+    }
+
+    fn read_rows(
+        &self,
+        file: &InputFile,
+        plan: &NumberPlan,
+        object: &mut LedgerObject,
+        sorter: &mut DaySorter<'_>,
+        step: &(impl Fn(u64, u64) + Sync),
+    ) -> Result<(), BatchError> {
+        let unreadable = |source| BatchError::File { file: file.name.clone(), source };
         let mut run = Run { day: UtcDay::new(0), is_wanted: false, calls: 0 };
+        let calls = call_files::open(&file.path, plan, self.options).map_err(unreadable)?;
         for (record, call) in (0..).zip(calls) {
             object.records += 1;
             if object.records.is_multiple_of(RECORDS_A_STEP) {
@@ -113,14 +128,14 @@ impl Reading<'_> {
             let call = match call {
                 Ok(call) => call,
                 Err(ReadError::Row(row)) => {
-                    *object.invalid.entry(row.error.reason.as_str().to_owned()).or_default() += 1;
+                    count_invalid(object, &row.error);
                     continue;
                 }
                 Err(ReadError::File(error)) => return Err(unreadable(error)),
             };
             let day = UtcDay::of_ms(call.call.started_at_ms);
             if run.day != day {
-                run.count(&mut object);
+                run.count(object);
                 run = Run { day, is_wanted: self.wanted.contains(&day), calls: 0 };
             }
             run.calls += 1;
@@ -131,10 +146,68 @@ impl Reading<'_> {
             let arrival = Arrival { arrived_at_ms, position, file: file.number, record };
             sorter.push(&Row::new(&call.call, self.set.settings()), &arrival)?;
         }
-        run.count(&mut object);
+        run.count(object);
         step(0, object.records % RECORDS_A_STEP);
-        Ok(object)
+        Ok(())
     }
+
+    fn read_columns(
+        &self,
+        file: &InputFile,
+        mut calls: CallColumns<'_>,
+        object: &mut LedgerObject,
+        sorter: &mut DaySorter<'_>,
+        step: &(impl Fn(u64, u64) + Sync),
+    ) -> Result<(), BatchError> {
+        let unreadable = |source| BatchError::File { file: file.name.clone(), source };
+        let settings = self.set.settings();
+        let mut hashes = BatchHashes::default();
+        while let Some(batch) = calls.next_batch().map_err(unreadable)? {
+            object.records += batch.rows as u64;
+            hashes.update(file.number, batch);
+            for (day, rows) in days_of(batch) {
+                *object.days.entry(day).or_default() += rows.len() as u64;
+                if self.wanted.contains(&day) {
+                    sorter.push_batch(day, batch, &rows, &hashes, file.number, settings)?;
+                }
+            }
+            for (row, call) in &batch.others {
+                let call = match call {
+                    Ok(call) => call,
+                    Err(error) => {
+                        count_invalid(object, error);
+                        continue;
+                    }
+                };
+                let day = UtcDay::of_ms(call.started_at_ms);
+                *object.days.entry(day).or_default() += 1;
+                if self.wanted.contains(&day) {
+                    let record = batch.first_row + u64::from(*row);
+                    let arrival = Arrival { file: file.number, record, ..Arrival::default() };
+                    sorter.push(&Row::new(call, settings), &arrival)?;
+                }
+            }
+            step(0, batch.rows as u64);
+        }
+        Ok(())
+    }
+}
+
+fn count_invalid(object: &mut LedgerObject, error: &RecordError) {
+    *object.invalid.entry(error.reason.as_str().to_owned()).or_default() += 1;
+}
+
+/// The rows of a batch that are in its columns, by the day of their calls.
+fn days_of(batch: &CallBatch) -> BTreeMap<UtcDay, Vec<u32>> {
+    let mut days: BTreeMap<UtcDay, Vec<u32>> = BTreeMap::new();
+    let day_of = |row: &u32| UtcDay::of_ms(batch.started_at_ms(*row as usize));
+    // Rows of one day follow each other in most files.
+    for rows in batch.calls.chunk_by(|one, next| day_of(one) == day_of(next)) {
+        if let Some(first) = rows.first() {
+            days.entry(day_of(first)).or_default().extend_from_slice(rows);
+        }
+    }
+    days
 }
 
 /// Calls of one day that follow each other: most files have many.

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use features::{Field, Row};
+use call_files::CallBatch;
+use features::{Row, Settings};
 use polars::prelude::{
     DataFrame, ParquetCompression, ParquetReader, ParquetWriter, SerReader as _, StatisticsOptions,
 };
 use snapshot::UtcDay;
 
 use crate::BatchError;
-use crate::day_columns::{Arrival, DayColumns};
+use crate::batch_hashes::BatchHashes;
+use crate::day_columns::{Arrival, DayColumns, Kept};
 
 /// Gathers the calls of one reading thread, day by day.
 pub(crate) struct DaySorter<'a> {
-    fields: &'a [Field],
+    kept: &'a Kept,
     folder: &'a Path,
     /// Tells the files of this thread from those of others.
     thread: usize,
@@ -37,21 +39,37 @@ pub(crate) enum DayPart {
 
 impl<'a> DaySorter<'a> {
     /// `rows_max` calls are kept in memory before they are written to `folder`.
-    pub(crate) fn new(fields: &'a [Field], folder: &'a Path, thread: usize, rows_max: usize) -> Self {
+    pub(crate) fn new(kept: &'a Kept, folder: &'a Path, thread: usize, rows_max: usize) -> Self {
         let (open, parts) = (BTreeMap::new(), BTreeMap::new());
-        Self { fields, folder, thread, rows_max, rows: 0, current: None, open, parts, written: 0 }
+        Self { kept, folder, thread, rows_max, rows: 0, current: None, open, parts, written: 0 }
     }
 
     pub(crate) fn push(&mut self, row: &Row<'_>, arrival: &Arrival) -> Result<(), BatchError> {
-        let day = UtcDay::of_ms(row.call().started_at_ms);
+        self.add(UtcDay::of_ms(row.call().started_at_ms), 1, |columns| columns.push(row, arrival))
+    }
+
+    /// Adds the calls of these rows of a batch, which are of one day.
+    pub(crate) fn push_batch(
+        &mut self,
+        day: UtcDay,
+        batch: &CallBatch,
+        rows: &[u32],
+        hashes: &BatchHashes,
+        file: u64,
+        settings: &Settings,
+    ) -> Result<(), BatchError> {
+        self.add(day, rows.len(), |columns| columns.push_batch(batch, rows, hashes, file, settings))
+    }
+
+    fn add(&mut self, day: UtcDay, rows: usize, push: impl FnOnce(&mut DayColumns)) -> Result<(), BatchError> {
         if self.current.as_ref().is_none_or(|(current, _)| *current != day) {
             self.open.extend(self.current.take());
-            self.current = Some((day, self.open.remove(&day).unwrap_or_else(|| DayColumns::new(self.fields))));
+            self.current = Some((day, self.open.remove(&day).unwrap_or_else(|| DayColumns::new(self.kept))));
         }
         if let Some((_, columns)) = &mut self.current {
-            columns.push(row, arrival);
+            push(columns);
         }
-        self.rows += 1;
+        self.rows += rows;
         if self.rows >= self.rows_max { self.spill() } else { Ok(()) }
     }
 
@@ -114,7 +132,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::day_columns::fields_of;
     use crate::testing::any_call;
 
     proptest! {
@@ -122,10 +139,10 @@ mod tests {
         #[test]
         fn what_went_through_files_is_what_stayed_in_memory(calls in prop::collection::vec(any_call(), 1..30)) {
             let set = features::FeatureSet::default_set().unwrap();
-            let fields = fields_of(&set);
+            let kept = Kept::of(&set);
             let folder = tempfile::tempdir().unwrap();
             let load = |rows_max| {
-                let mut sorter = DaySorter::new(&fields, folder.path(), 0, rows_max);
+                let mut sorter = DaySorter::new(&kept, folder.path(), 0, rows_max);
                 for (record, call) in calls.iter().enumerate() {
                     let position = (record % 2 == 0).then(|| format!("{record:04}"));
                     let arrival = Arrival { position, record: record as u64, ..Arrival::default() };

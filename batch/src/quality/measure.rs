@@ -6,8 +6,10 @@ use features::{Field, HOUR_MS, Party};
 use polars::prelude::{DataFrame, PolarsResult};
 use snapshot::{DayMeasures, Ledger, PrefixMix, UtcDay};
 
-use crate::day_columns::{ARRIVED_AT_MS, prefix_bytes};
+use crate::by_number::{ByNumber, DayNumber};
+use crate::day_columns::ARRIVED_AT_MS;
 use crate::deduplicate::Deduplicated;
+use crate::phone_key::PhoneKey;
 use crate::quality::mix::mix_of;
 
 /// Prefixes kept of each party and day: some kilobytes in the quality object, and most calls of most networks.
@@ -40,38 +42,45 @@ pub(crate) fn arrivals(records: &DataFrame, day: UtcDay) -> PolarsResult<BTreeMa
     Ok(hours)
 }
 
-/// Everything else of a day, from its calls, each once.
-pub(crate) fn measure(calls: &Deduplicated, arrivals: BTreeMap<u32, u64>) -> PolarsResult<DayMeasures> {
+/// Everything else of a day, from its calls, each once; `numbers` are those of each party.
+pub(crate) fn measure(
+    calls: &Deduplicated,
+    numbers: &[Option<ByNumber>; 2],
+    arrivals: BTreeMap<u32, u64>,
+) -> DayMeasures {
     let optional = Field::ALL.into_iter().filter(|field| !NOT_OPTIONAL.contains(field));
     let named = optional.filter_map(|field| {
         let column = calls.frame.column(field.as_str()).ok()?;
         Some((field.as_str().to_owned(), column.null_count() as u64))
     });
-    Ok(DayMeasures {
+    let [callers, callees] = numbers;
+    DayMeasures {
         counted: calls.frame.height() as u64,
         duplicates: calls.duplicates,
         invalid: BTreeMap::new(),
         nulls: named.collect(),
-        callers: prefixes(&calls.frame, Party::Caller)?,
-        callees: prefixes(&calls.frame, Party::Callee)?,
+        callers: prefixes(callers.as_ref()),
+        callees: prefixes(callees.as_ref()),
         arrivals,
-    })
+    }
 }
 
 /// Nothing of a party whose numbers no definition asks for.
-fn prefixes(calls: &DataFrame, party: Party) -> PolarsResult<PrefixMix> {
-    let (mut by_prefix, mut none) = (BTreeMap::new(), 0);
-    if let (Ok(numbers), Ok(lengths)) =
-        (calls.column(Field::Number(party).as_str()), calls.column(prefix_bytes(party)))
-    {
-        for (number, bytes) in numbers.str()?.iter().zip(lengths.u32()?.iter()) {
-            match number.unwrap_or_default().get(..bytes.unwrap_or_default() as usize) {
-                Some("") | None => none += 1,
-                Some(prefix) => *by_prefix.entry(prefix).or_default() += 1,
-            }
+fn prefixes(numbers: Option<&ByNumber>) -> PrefixMix {
+    let (mut by_prefix, mut none): (BTreeMap<PhoneKey, u64>, u64) = <_>::default();
+    for (number, rows) in numbers.iter().flat_map(|numbers| numbers.numbers()) {
+        match number {
+            DayNumber::E164(key) => *by_prefix.entry(key.prefix()).or_default() += rows.len() as u64,
+            DayNumber::Other(_) => none += rows.len() as u64,
         }
     }
-    Ok(mix_of(by_prefix, none, PREFIXES_KEPT))
+    let mut texts: Vec<(String, u64)> = Vec::with_capacity(by_prefix.len());
+    for (prefix, calls) in by_prefix {
+        let mut text = String::new();
+        prefix.write(&mut text);
+        texts.push((text, calls));
+    }
+    mix_of(texts.iter().map(|(text, calls)| (text.as_str(), *calls)).collect(), none, PREFIXES_KEPT)
 }
 
 /// Records that are no valid call, by reason.
@@ -118,7 +127,7 @@ mod tests {
     use snapshot::{LedgerObject, Source};
 
     use super::*;
-    use crate::day_columns::{Arrival, DayColumns, fields_of};
+    use crate::day_columns::{Arrival, DayColumns, Kept};
     use crate::deduplicate::deduplicate;
 
     fn day() -> UtcDay {
@@ -129,7 +138,7 @@ mod tests {
     fn a_day_is_measured_from_its_records() {
         let set = FeatureSet::default_set().unwrap();
         let plan = cdr::NumberPlan::new("US").unwrap();
-        let mut columns = DayColumns::new(&fields_of(&set));
+        let mut columns = DayColumns::new(&Kept::of(&set));
         let start = day().start_ms();
         let records = [
             ("a", "+12025550101", r#","cell_id":"c""#, Some(start)),
@@ -149,7 +158,9 @@ mod tests {
         }
         let frame = columns.into_frame().unwrap();
         let arrivals = arrivals(&frame, day()).unwrap();
-        let measures = measure(&deduplicate(frame).unwrap(), arrivals).unwrap();
+        let calls = deduplicate(frame).unwrap();
+        let numbers = Party::ALL.map(|party| ByNumber::of(&calls.frame, party).ok());
+        let measures = measure(&calls, &numbers, arrivals);
         assert_eq!((measures.counted, measures.duplicates), (5, 1));
         assert_eq!(measures.arrivals, [(0, 2), (25, 1)].into());
         assert_eq!((measures.nulls["cell_id"], measures.nulls["talk_ms"]), (4, 0));

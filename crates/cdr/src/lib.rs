@@ -32,6 +32,6 @@ pub use number::{Number, NumberKind};
 pub use number_plan::{NumberError, NumberPlan, UnknownRegion};
 pub use parse::{Parsed, parse};
 pub use protobuf::parse_protobuf;
-pub use record::{CallRecord, Channel, Outcome};
+pub use record::{CallRecord, Channel, Outcome, is_international, ring_ms, talk_ms};
 pub use time::{format_time, parse_time};
 pub use validate::RawRecord;

@@ -104,18 +104,18 @@ pub struct CallRecord {
 impl CallRecord {
     /// Time in conversation, in milliseconds; 0 for a call that was not answered.
     pub fn talk_ms(&self) -> i64 {
-        self.answered_at_ms.map_or(0, |answered| self.ended_at_ms - answered)
+        talk_ms(self.answered_at_ms, self.ended_at_ms)
     }
 
     /// Time until it was answered or given up, in milliseconds.
     pub fn ring_ms(&self) -> i64 {
-        self.answered_at_ms.unwrap_or(self.ended_at_ms) - self.started_at_ms
+        ring_ms(self.started_at_ms, self.answered_at_ms, self.ended_at_ms)
     }
 
     /// Whether caller and callee are E.164 numbers of different countries; `None` where either country is
     /// unknown.
     pub fn is_international(&self) -> Option<bool> {
-        Some(self.caller.country()? != self.callee.country()?)
+        is_international(&self.caller, &self.callee)
     }
 
     /// The minute of event time the call began in, as minutes since 1970 UTC. With caller and `call_id` it is
@@ -123,4 +123,19 @@ impl CallRecord {
     pub fn start_minute(&self) -> i64 {
         self.started_at_ms.div_euclid(60_000)
     }
+}
+
+/// [`CallRecord::talk_ms`] of a call with these times.
+pub fn talk_ms(answered_at_ms: Option<i64>, ended_at_ms: i64) -> i64 {
+    answered_at_ms.map_or(0, |answered| ended_at_ms - answered)
+}
+
+/// [`CallRecord::ring_ms`] of a call with these times.
+pub fn ring_ms(started_at_ms: i64, answered_at_ms: Option<i64>, ended_at_ms: i64) -> i64 {
+    answered_at_ms.unwrap_or(ended_at_ms) - started_at_ms
+}
+
+/// [`CallRecord::is_international`] of a call between these numbers.
+pub fn is_international(caller: &Number, callee: &Number) -> Option<bool> {
+    Some(caller.country()? != callee.country()?)
 }

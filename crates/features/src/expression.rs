@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cdr::CallRecord;
 use smol_str::SmolStr;
 
-use crate::{HOUR_MS, Party, Settings};
+use crate::{Party, Settings};
 
 /// What an expression yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -482,13 +482,8 @@ impl<'a> Row<'a> {
             Field::TalkMs => Datum::Integer(call.talk_ms()),
             Field::RingMs => Datum::Integer(call.ring_ms()),
             Field::IsInternational => call.is_international().map_or(Datum::Null, Datum::Boolean),
-            Field::HourLocal => Datum::Integer(self.local_ms().div_euclid(HOUR_MS).rem_euclid(24)),
-            // 1970-01-01 was a Thursday, day 4 of the ISO week.
-            Field::WeekdayLocal => Datum::Integer((self.local_ms().div_euclid(24 * HOUR_MS) + 3).rem_euclid(7) + 1),
+            Field::HourLocal => Datum::Integer(self.settings.hour_local(call.started_at_ms)),
+            Field::WeekdayLocal => Datum::Integer(self.settings.weekday_local(call.started_at_ms)),
         }
-    }
-
-    fn local_ms(&self) -> i64 {
-        self.call.started_at_ms + self.settings.offset_ms(self.call.started_at_ms)
     }
 }

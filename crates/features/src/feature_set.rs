@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 
 use crate::definition::{self, DefinitionErrors};
 use crate::state::STATE_FORMAT;
-use crate::{BatchWindow, Feature, Level, Party, SKETCH_REGISTERS, Slot};
+use crate::{BatchWindow, Feature, HOUR_MS, Level, Party, SKETCH_REGISTERS, Slot};
 
 /// Slots a party may have: a [`SlotMask`] is 64 bits wide, and every slot is evaluated for every call.
 pub(crate) const SLOTS_MAX: usize = 64;
@@ -63,6 +63,17 @@ impl Settings {
         }
         let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
         i64::from(self.time_zone.to_offset(at).seconds()) * 1000
+    }
+
+    /// The hour of an instant, 0 to 23.
+    pub fn hour_local(&self, at_ms: i64) -> i64 {
+        (at_ms + self.offset_ms(at_ms)).div_euclid(HOUR_MS).rem_euclid(24)
+    }
+
+    /// The weekday of an instant, 1 Monday to 7 Sunday.
+    pub fn weekday_local(&self, at_ms: i64) -> i64 {
+        // 1970-01-01 was a Thursday, day 4 of the ISO week.
+        ((at_ms + self.offset_ms(at_ms)).div_euclid(24 * HOUR_MS) + 3).rem_euclid(7) + 1
     }
 }
 

@@ -26,6 +26,13 @@ impl State {
         Self { newest_event_ms, slots }
     }
 
+    /// Makes it another one from its parts, as [`Self::from_parts`] does, in the same memory.
+    pub fn refill(&mut self, newest_event_ms: Option<i64>, slots: impl Iterator<Item = SlotState>) {
+        self.newest_event_ms = newest_event_ms;
+        self.slots.clear();
+        self.slots.extend(slots);
+    }
+
     /// Event time of the newest call in it, in milliseconds since 1970 UTC; `None` when there is none.
     pub const fn newest_event_ms(&self) -> Option<i64> {
         self.newest_event_ms
