@@ -7,6 +7,14 @@ pub struct DecodeError(pub(crate) &'static str);
 
 /// Appends an unsigned LEB128 number.
 pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u128) {
+    // Most fit, and 128 bits are slow.
+    if let Ok(mut value) = u64::try_from(value) {
+        while value >= 0x80 {
+            out.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        return out.push(value as u8);
+    }
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -18,6 +26,9 @@ pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u128) {
 pub(crate) fn write_signed(out: &mut Vec<u8>, value: i128) {
     write_varint(out, ((value << 1) ^ (value >> 127)) as u128);
 }
+
+/// Bytes of a number whose bits fit into 64.
+const SHORT_BYTES: usize = 9;
 
 /// Reads stored bytes from front to back; never past the end.
 pub(crate) struct Reader<'a> {
@@ -36,10 +47,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn varint(&mut self) -> Result<u128, DecodeError> {
-        // Most are of one byte, and 128 bits are slow.
-        if let Some((byte @ ..0x80, rest)) = self.rest.split_first() {
-            self.rest = rest;
-            return Ok(u128::from(*byte));
+        // Most end within 63 bits, and 128 bits are slow.
+        let mut short = 0u64;
+        for (at, byte) in self.rest.iter().take(SHORT_BYTES).enumerate() {
+            short |= u64::from(byte & 0x7f) << (at * 7);
+            if byte & 0x80 == 0 {
+                self.rest = &self.rest[at + 1..];
+                return Ok(u128::from(short));
+            }
         }
         let mut value = 0u128;
         for shift in (0..u128::BITS).step_by(7) {
