@@ -8,7 +8,7 @@ use snapshot::{LevelRows, LocalPart, OnlineWriter, RunId, UtcDay, online_files};
 
 use crate::BatchError;
 use crate::day_tiles::Tile;
-use crate::merge_tiles::{KeyDays, TileMerge};
+use crate::merge_tiles::TileMerge;
 use crate::roll_up::{RollUp, Rolled};
 use crate::wide::WideWriter;
 
@@ -68,12 +68,11 @@ impl FacesOf<'_> {
             OnlineWriter::create(&folder("online")?, online_files(keys.count().max(rows_before)), &about)?;
         let mut wide = WideWriter::new(&folder("features")?, roll_up.columns(), &about);
         let mut merge = TileMerge::open(tiles.into_iter(), self.as_of)?;
-        let (mut key, mut rolled) = (KeyDays::default(), Rolled::default());
-        let mut rows = 0;
-        while merge.next_key(&mut key)? {
-            roll_up.roll(&key.days, &mut rolled)?;
-            online.push(&key.key, &rolled.row)?;
-            wide.push(&key.key, &rolled.values)?;
+        let (mut rolled, mut rows) = (Rolled::default(), 0);
+        while merge.advance()? {
+            roll_up.roll(merge.days(), &mut rolled)?;
+            online.push(merge.key(), &rolled.row)?;
+            wide.push(merge.key(), &rolled.values)?;
             rows += 1;
         }
         Ok(Faces { party, level, rows, features: wide.finish()?, online: online.finish()? })

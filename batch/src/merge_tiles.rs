@@ -1,28 +1,21 @@
 //! Reads the tiles of many days side by side, key by key.
 
-use snapshot::{PackedReader, SnapshotError, StoredRow, UtcDay};
+use snapshot::{SnapshotError, StoredRows, UtcDay};
 
 use crate::day_tiles::Tile;
 
-/// A key and its states on the days on which it has any, the newest day first.
-#[derive(Debug, Default)]
-pub(crate) struct KeyDays {
-    pub(crate) key: String,
-    /// Days before `as_of` (0 is `as_of` itself), and the row with the stored state.
-    pub(crate) days: Vec<(u32, StoredRow)>,
-}
-
-/// Merges sorted tiles. One row group of each is in memory at a time.
+/// Merges sorted tiles. One row group of each is in memory at a time, and nothing of it is copied.
 ///
 /// The next key is looked for among the heads of all tiles, one after the other: most keys are in many tiles, and going
 /// through a hundred integers costs less than putting one string in its place in a heap for each of them.
 pub(crate) struct TileMerge {
-    /// The newest day first.
-    readers: Vec<(u32, PackedReader)>,
-    /// The next row of each reader that has one.
-    rows: Vec<Option<StoredRow>>,
+    /// How many days before `as_of` each tile is of (0 is `as_of` itself), the newest first, and its rows.
+    tiles: Vec<(u32, StoredRows)>,
     /// See [`head_of`]; [`ENDED`] where there is no row.
     heads: Vec<u128>,
+    /// The key, and the tiles that have it, in their order.
+    key: String,
+    current: Vec<usize>,
 }
 
 /// The head of a tile without a next row: the largest, and no text begins with such bytes.
@@ -46,45 +39,44 @@ impl TileMerge {
     /// Opens tiles of one party and level, of days up to `as_of`.
     pub(crate) fn open<'a>(tiles: impl Iterator<Item = &'a Tile>, as_of: UtcDay) -> Result<Self, SnapshotError> {
         let open =
-            |tile: &Tile| Ok(((as_of.days() - tile.day.days()).cast_unsigned(), PackedReader::open(&tile.path)?));
-        let mut readers: Vec<_> = tiles.map(open).collect::<Result<_, SnapshotError>>()?;
-        readers.sort_by_key(|(before, _)| *before);
-        let (rows, heads) = (vec![None; readers.len()], vec![ENDED; readers.len()]);
-        let mut merge = Self { readers, rows, heads };
-        for at in 0..merge.readers.len() {
-            merge.advance(at)?;
-        }
-        Ok(merge)
+            |tile: &Tile| Ok(((as_of.days() - tile.day.days()).cast_unsigned(), StoredRows::open(&tile.path)?));
+        let mut tiles: Vec<_> = tiles.map(open).collect::<Result<_, SnapshotError>>()?;
+        tiles.sort_by_key(|(before, _)| *before);
+        let (heads, current) = (vec![ENDED; tiles.len()], (0..tiles.len()).collect());
+        Ok(Self { tiles, heads, key: String::new(), current })
     }
 
-    /// Puts the next key and its days into `next`; false after the last one.
-    pub(crate) fn next_key(&mut self, next: &mut KeyDays) -> Result<bool, SnapshotError> {
-        next.key.clear();
-        next.days.clear();
+    /// Steps to the next key; false after the last one.
+    pub(crate) fn advance(&mut self) -> Result<bool, SnapshotError> {
+        for at in self.current.drain(..) {
+            let rows = &mut self.tiles[at].1;
+            self.heads[at] = if rows.advance()? { head_of(rows.key()) } else { ENDED };
+        }
+        self.key.clear();
         let least = self.heads.iter().copied().min().unwrap_or(ENDED);
         if least == ENDED {
             return Ok(false);
         }
-        let is_whole = least as u8 != LONGER;
-        let heads = self.rows.iter().zip(&self.heads).filter(|(_, head)| **head == least);
-        let mut heads = heads.filter_map(|(row, _)| row.as_ref());
-        let first = if is_whole { heads.next() } else { heads.min_by_key(|row| row.key_bytes()) };
-        next.key.push_str(first.map_or("", StoredRow::key));
-        for at in 0..self.heads.len() {
-            if self.heads[at] == least
-                && let Some(row) = self.rows[at].take_if(|row| is_whole || row.key_bytes() == next.key.as_bytes())
-            {
-                next.days.push((self.readers[at].0, row));
-                self.advance(at)?;
-            }
+        let same = self.heads.iter().enumerate().filter(|(_, head)| **head == least).map(|(at, _)| at);
+        self.current.extend(same);
+        if least as u8 == LONGER {
+            let least = self.current.iter().map(|at| self.tiles[*at].1.key()).min().unwrap_or_default().to_vec();
+            self.current.retain(|at| self.tiles[*at].1.key() == least);
+        }
+        if let Some(first) = self.current.first() {
+            self.key.push_str(self.tiles[*first].1.key_text()?);
         }
         Ok(true)
     }
 
-    fn advance(&mut self, at: usize) -> Result<(), SnapshotError> {
-        self.rows[at] = self.readers[at].1.next_stored()?;
-        self.heads[at] = self.rows[at].as_ref().map_or(ENDED, |row| head_of(row.key_bytes()));
-        Ok(())
+    /// The key.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// How many days before `as_of` it has states on, the newest first, and the stored states.
+    pub(crate) fn days(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.current.iter().map(|at| (self.tiles[*at].0, self.tiles[*at].1.states()))
     }
 }
 
@@ -118,10 +110,10 @@ mod tests {
             })
             .collect();
         let mut merge = TileMerge::open(tiles.iter(), UtcDay::new(10)).unwrap();
-        let (mut found, mut next) = (Vec::new(), KeyDays::default());
-        while merge.next_key(&mut next).unwrap() {
-            let days = next.days.iter().map(|(before, row)| (*before, row.states()[0])).collect::<Vec<_>>();
-            found.push((next.key.clone(), days));
+        let mut found = Vec::new();
+        while merge.advance().unwrap() {
+            let days = merge.days().map(|(before, states)| (before, states[0])).collect::<Vec<_>>();
+            found.push((merge.key().to_owned(), days));
         }
         let expected = [
             ("a", vec![(0, 10), (7, 3)]),
@@ -166,9 +158,9 @@ mod tests {
                 tiles.insert(0, Tile { day: UtcDay::new(*day), party, level, path, rows: 0, bytes: 0, footer_crc32: None, keys });
             }
             let mut merge = TileMerge::open(tiles.iter(), UtcDay::new(90)).unwrap();
-            let (mut found, mut next) = (Vec::new(), KeyDays::default());
-            while merge.next_key(&mut next).unwrap() {
-                found.push((next.key.clone(), next.days.iter().map(|(before, _)| *before).collect::<Vec<_>>()));
+            let mut found = Vec::new();
+            while merge.advance().unwrap() {
+                found.push((merge.key().to_owned(), merge.days().map(|(before, _)| before).collect::<Vec<_>>()));
             }
             prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
         }

@@ -1,7 +1,7 @@
 //! From the day states of one key to its window states: one pass from the newest day to the oldest.
 
 use features::{BatchWindow, DecodeError, Denominator, Feature, FeatureSet, Level, Party, SlotMask, State, Value};
-use snapshot::{RowEncoder, StoredRow};
+use snapshot::RowEncoder;
 
 /// Rolls up the keys of one party and level.
 ///
@@ -56,17 +56,20 @@ impl<'a> RollUp<'a> {
         self.windows.last().map_or(0, |window| window.days())
     }
 
-    /// Rolls up a key from its states on days before `as_of` (0 is `as_of`), the newest first, all within the
+    /// Rolls up a key from its stored states on days before `as_of` (0 is `as_of`), the newest first, all within the
     /// longest window.
-    pub(crate) fn roll(&self, days: &[(u32, StoredRow)], rolled: &mut Rolled) -> Result<(), DecodeError> {
+    pub(crate) fn roll<'d>(
+        &self,
+        days: impl Iterator<Item = (u32, &'d [u8])>,
+        rolled: &mut Rolled,
+    ) -> Result<(), DecodeError> {
         let slots = self.set.slots(self.party);
         let mut newest = None;
-        let mut older = days;
-        if let Some(((0, row), rest)) = days.split_first() {
+        let mut days = days.peekable();
+        if let Some((_, states)) = days.next_if(|(day, _)| *day == 0) {
             let mut state = State::empty(slots);
-            state.merge_stored(slots, row.states(), self.mask)?;
+            state.merge_stored(slots, states, self.mask)?;
             newest = Some(state);
-            older = rest;
         }
         let mut union = State::empty(slots);
         // The stored form of B(m) for each m of `depths`, and the whole windows.
@@ -75,8 +78,8 @@ impl<'a> RollUp<'a> {
         let mut taken = 0;
         for depth in &self.depths {
             let before = taken;
-            while let Some((_, row)) = older.get(taken).filter(|(day, _)| day <= depth) {
-                union.merge_stored(slots, row.states(), self.mask)?;
+            while let Some((_, states)) = days.next_if(|(day, _)| day <= depth) {
+                union.merge_stored(slots, states, self.mask)?;
                 taken += 1;
             }
             unions.push(match unions.last() {

@@ -26,6 +26,7 @@ mod reader;
 mod remote_file;
 mod row;
 mod row_group;
+mod stored_rows;
 #[cfg(test)]
 mod testing;
 
@@ -45,10 +46,11 @@ pub use manifest::{
 };
 pub use online::{LocalPart, OnlineWriter};
 pub use packed::{PackedWriter, TILE_GROUP_BYTES, Written};
-pub use packed_reader::{PackedReader, PackedRow, StoredRow};
+pub use packed_reader::{PackedReader, PackedRow};
 pub use prune::{Pruning, Retention, RunFiles};
 pub use publication::Publication;
 pub use quality::{DayMeasures, Finding, NotJudged, PrefixMix, Quality, Severity, Verdict};
 pub use range_cache::RangeCache;
 pub use reader::{Snapshot, SnapshotReader};
 pub use row::{OnlineRow, RowEncoder, RowError, STATES_A_WINDOW, WindowStates};
+pub use stored_rows::StoredRows;

@@ -56,7 +56,12 @@ impl Values {
         self.present.push(i16::from(value.is_some()));
     }
 
-    fn write(&mut self, column: &mut SerializedColumnWriter<'_>, optional: bool) -> Result<(), ParquetError> {
+    fn write(
+        &mut self,
+        column: &mut SerializedColumnWriter<'_>,
+        optional: bool,
+        sorted: bool,
+    ) -> Result<(), ParquetError> {
         let all = Bytes::from(std::mem::take(&mut self.bytes));
         let mut start = 0;
         let mut values = Vec::with_capacity(self.ends.len());
@@ -66,7 +71,11 @@ impl Values {
             }
             start = end;
         }
-        column.typed::<ByteArrayType>().write_batch(&values, optional.then_some(&self.present), None)?;
+        let present = optional.then_some(self.present.as_slice());
+        // Bounds that are known need not be looked for.
+        let bounds = if sorted { values.first().zip(values.last()) } else { None };
+        let (min, max) = bounds.unzip();
+        column.typed::<ByteArrayType>().write_batch_with_statistics(&values, present, None, min, max, None)?;
         self.present.clear();
         Ok(())
     }
@@ -217,10 +226,11 @@ impl<W: Write + Send> PackedWriter<W> {
     fn write_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
         let areas = if self.is_tile { self.areas.as_mut_slice() } else { &mut [] };
-        let columns = [(&mut self.keys, false), (&mut self.states, false)];
-        for (values, optional) in columns.into_iter().chain(areas.iter_mut().map(|area| (area, true))) {
+        let columns = [(&mut self.keys, false, true), (&mut self.states, false, false)];
+        for (values, optional, sorted) in columns.into_iter().chain(areas.iter_mut().map(|area| (area, true, false)))
+        {
             if let Some(mut column) = group.next_column()? {
-                values.write(&mut column, optional)?;
+                values.write(&mut column, optional, sorted)?;
                 column.close()?;
             }
         }
@@ -283,7 +293,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{PackedReader, PackedRow};
+    use crate::{PackedReader, PackedRow, StoredRows};
 
     fn rows(count: usize, state_bytes: usize) -> Vec<PackedRow> {
         let row = |n: usize| PackedRow {
@@ -314,13 +324,12 @@ mod tests {
                 assert_eq!(reader.next_row().unwrap().as_ref(), Some(row));
             }
             assert_eq!(reader.next_row().unwrap(), None);
-            let mut reader = PackedReader::open(&path).unwrap();
+            let mut stored = StoredRows::open(&path).unwrap();
             for row in &rows {
-                let stored = reader.next_stored().unwrap().unwrap();
-                assert_eq!((stored.key(), stored.states()), (row.key.as_str(), row.states.as_slice()));
-                assert_eq!(stored.key_bytes(), row.key.as_bytes());
+                assert!(stored.advance().unwrap());
+                assert_eq!((stored.key(), stored.states()), (row.key.as_bytes(), row.states.as_slice()));
             }
-            assert!(reader.next_stored().unwrap().is_none());
+            assert!(!stored.advance().unwrap());
         }
     }
 
@@ -381,9 +390,9 @@ mod tests {
             if let Ok(mut reader) = PackedReader::open(&path) {
                 while let Ok(Some(_)) = reader.next_row() {}
             }
-            if let Ok(mut reader) = PackedReader::open(&path) {
-                while let Ok(Some(row)) = reader.next_stored() {
-                    assert_eq!(row.key().as_bytes(), row.key_bytes());
+            if let Ok(mut stored) = StoredRows::open(&path) {
+                while let Ok(true) = stored.advance() {
+                    assert!(stored.key().len() + stored.states().len() < whole.len() * 10);
                 }
             }
         }

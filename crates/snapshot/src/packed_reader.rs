@@ -60,7 +60,6 @@ pub struct PackedReader {
     footer: Footer,
     next_group: usize,
     rows: std::vec::IntoIter<PackedRow>,
-    stored: std::vec::IntoIter<StoredRow>,
 }
 
 impl PackedReader {
@@ -107,7 +106,6 @@ impl PackedReader {
             footer,
             next_group: 0,
             rows: Vec::new().into_iter(),
-            stored: Vec::new().into_iter(),
         })
     }
 
@@ -122,20 +120,13 @@ impl PackedReader {
         }
     }
 
-    /// The next row without prefix and range, which are not decoded. Row groups that [`Self::next_row`] has begun
-    /// are not gone on with: one or the other.
-    pub fn next_stored(&mut self) -> Result<Option<StoredRow>, SnapshotError> {
-        loop {
-            if let Some(row) = self.stored.next() {
-                return Ok(Some(row));
-            }
-            let Some(rows) = self.read_group(read_stored)? else { return Ok(None) };
-            self.stored = rows.into_iter();
-        }
+    /// For errors.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The next row group, checked; `None` after the last one.
-    fn read_group<T>(
+    pub(crate) fn read_group<T>(
         &mut self,
         read: impl FnOnce(&Footer, usize, &Arc<Fetched>) -> Result<T, ParquetError>,
     ) -> Result<Option<T>, SnapshotError> {
