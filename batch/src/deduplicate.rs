@@ -52,11 +52,60 @@ pub(crate) fn deduplicate(frame: DataFrame) -> PolarsResult<Deduplicated> {
 const MINUTE: &str = "@minute";
 
 /// Which records have the same hash as another one; `None` if there are none.
+///
+/// Few have. So a bit is looked at for each hash first, in a table with many more bits than hashes, and only those are
+/// sorted that share theirs with another.
 fn with_twins(hashes: &UInt64Chunked) -> Option<BooleanChunked> {
-    let mut sorted: Vec<u64> = hashes.iter().flatten().collect();
-    sorted.sort_unstable();
-    let twins: HashSet<u64> = sorted.array_windows().filter(|[one, next]| one == next).map(|[one, _]| *one).collect();
-    (!twins.is_empty()).then(|| hashes.iter().map(|hash| hash.map(|hash| twins.contains(&hash))).collect())
+    let all = || hashes.iter().flatten();
+    let (mut seen, mut shared) = (BitTable::for_hashes(hashes.len()), BitTable::for_hashes(hashes.len()));
+    let mut is_any = false;
+    for hash in all() {
+        if seen.set(hash) {
+            shared.set(hash);
+            is_any = true;
+        }
+    }
+    if !is_any {
+        return None;
+    }
+    let mut suspects: Vec<u64> = all().filter(|hash| shared.has(*hash)).collect();
+    suspects.sort_unstable();
+    let twins = suspects.array_windows().filter(|[one, next]| one == next).map(|[one, _]| *one);
+    let twins: HashSet<u64> = twins.collect();
+    let has_twin = |hash| shared.has(hash) && twins.contains(&hash);
+    (!twins.is_empty()).then(|| hashes.iter().map(|hash| hash.map(has_twin)).collect())
+}
+
+/// A bit for each of many groups of hashes.
+struct BitTable {
+    words: Vec<u64>,
+}
+
+impl BitTable {
+    /// Bits a hash: of different hashes, one in so many shares its bit.
+    const BITS_A_HASH: usize = 16;
+
+    fn for_hashes(hashes: usize) -> Self {
+        let bits = (hashes * Self::BITS_A_HASH).next_power_of_two().max(u64::BITS as usize);
+        Self { words: vec![0; bits / u64::BITS as usize] }
+    }
+
+    /// Sets the bit of a hash, and says whether it was set.
+    fn set(&mut self, hash: u64) -> bool {
+        let (word, bit) = self.place(hash);
+        let was_set = self.words[word] & bit != 0;
+        self.words[word] |= bit;
+        was_set
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let (word, bit) = self.place(hash);
+        self.words[word] & bit != 0
+    }
+
+    fn place(&self, hash: u64) -> (usize, u64) {
+        ((hash / u64::from(u64::BITS)) as usize & (self.words.len() - 1), 1 << (hash % u64::from(u64::BITS)))
+    }
 }
 
 fn count_differing(sorted: DataFrame, identity: &[Expr]) -> PolarsResult<u64> {
