@@ -181,6 +181,11 @@ impl DayColumns {
         }
     }
 
+    /// How many calls there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.started_at_ms.len()
+    }
+
     /// Adds a call.
     pub(crate) fn push(&mut self, row: &Row<'_>, arrival: &Arrival) {
         let at = self.started_at_ms.len();

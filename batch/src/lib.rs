@@ -37,6 +37,7 @@ mod stored_tiles;
 mod summary;
 #[cfg(test)]
 mod testing;
+mod whole_days;
 mod wide;
 mod work;
 

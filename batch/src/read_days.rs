@@ -1,8 +1,10 @@
 //! Reads all files on all cores and sorts their calls into days.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use call_files::{CallBatch, CallColumns, FileError, ReadError, ReadOptions};
 use cdr::{NumberPlan, RecordError};
@@ -12,8 +14,10 @@ use snapshot::{LedgerObject, UtcDay};
 use crate::BatchError;
 use crate::batch_hashes::BatchHashes;
 use crate::day_columns::{Arrival, Kept};
+use crate::day_tiles::DayDone;
 use crate::input::InputFile;
 use crate::spill::{DayPart, DaySorter};
+use crate::whole_days::WholeDays;
 
 /// Calls kept in memory by all threads together, of [`CALL_BYTES`] each; more where the definitions need less of them.
 pub(crate) const CALLS_IN_MEMORY: usize = 1_000_000;
@@ -22,10 +26,15 @@ const CALL_BYTES: usize = 300;
 /// Records of one file between two looks at how far it is.
 const RECORDS_A_STEP: u64 = 65_536;
 
+/// When no call begins.
+const NEVER: RangeInclusive<i64> = i64::MAX..=i64::MIN;
+
 /// The calls of some files, day by day, and what the ledger is to know of each file.
 #[derive(Debug, Default)]
 pub(crate) struct ReadDays {
     pub(crate) days: BTreeMap<UtcDay, Vec<DayPart>>,
+    /// Days that were built already; none of them is in `days`.
+    pub(crate) built: Vec<DayDone>,
     pub(crate) objects: BTreeMap<String, LedgerObject>,
 }
 
@@ -38,6 +47,16 @@ pub(crate) struct Reading<'a> {
     pub(crate) threads: usize,
     pub(crate) calls_in_memory: usize,
     pub(crate) options: &'a ReadOptions,
+    /// Builds a day from all its calls; given where these files are all there is.
+    pub(crate) build: Option<&'a (dyn Fn(UtcDay, Vec<DayPart>) -> Result<DayDone, BatchError> + Sync)>,
+}
+
+/// What the threads have in common.
+struct Shared<'a> {
+    plan: NumberPlan,
+    sorters: Vec<Mutex<DaySorter<'a>>>,
+    /// Where days are built while files are read: the days of each file, by its footer.
+    whole: Option<(WholeDays, Vec<RangeInclusive<UtcDay>>)>,
 }
 
 impl Reading<'_> {
@@ -45,9 +64,16 @@ impl Reading<'_> {
     /// the threads were scheduled: files are taken in order, and one that was taken is read to its end or its error.
     /// `done` is told the files and the records so far.
     pub(crate) fn read(&self, files: &[InputFile], done: impl Fn(u64, u64) + Sync) -> Result<ReadDays, BatchError> {
-        let plan = NumberPlan::new(&self.set.settings().default_region)?;
         let kept = Kept::of(self.set);
         let threads = self.threads.min(files.len()).max(1);
+        let calls_in_memory = self.calls_in_memory * CALL_BYTES / kept.call_bytes().min(CALL_BYTES);
+        let sorter = |thread| Mutex::new(DaySorter::new(&kept, self.folder, thread, calls_in_memory / threads));
+        let plan = NumberPlan::new(&self.set.settings().default_region)?;
+        let shared = Shared {
+            whole: self.build.and_then(|_| self.days_of_files(files, &plan)),
+            plan,
+            sorters: (0..threads).map(sorter).collect(),
+        };
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (files_done, records_done) = (AtomicU64::new(0), AtomicU64::new(0));
         let step = |files: u64, records: u64| {
@@ -56,12 +82,14 @@ impl Reading<'_> {
         };
         let work = |thread: usize| -> Result<ReadDays, (usize, BatchError)> {
             let mut found = ReadDays::default();
-            let calls_in_memory = self.calls_in_memory * CALL_BYTES / kept.call_bytes().min(CALL_BYTES);
-            let mut sorter = DaySorter::new(&kept, self.folder, thread, calls_in_memory / threads);
             while !failed.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(file) = files.get(number) else { break };
-                match self.read_file(file, &plan, &mut sorter, &step) {
+                let read = self.read_file(file, number, thread, &shared, &step).and_then(|object| {
+                    found.built.extend(self.build_whole_days(number, &shared)?);
+                    Ok(object)
+                });
+                match read {
                     Ok(object) => found.objects.insert(file.name.clone(), object),
                     Err(error) => {
                         failed.store(true, Ordering::Relaxed);
@@ -70,7 +98,6 @@ impl Reading<'_> {
                 };
                 step(1, 0);
             }
-            found.days = sorter.finish().map_err(|error| (usize::MAX, error))?;
             Ok(found)
         };
         let results: Vec<Result<ReadDays, (usize, BatchError)>> = std::thread::scope(|scope| {
@@ -87,21 +114,68 @@ impl Reading<'_> {
                 Err(failure) => first = Some(failure),
             }
         }
-        first.map_or(Ok(all), |(_, error)| Err(error))
+        if let Some((_, error)) = first {
+            return Err(error);
+        }
+        for sorter in shared.sorters {
+            let sorter = sorter.into_inner().unwrap_or_else(PoisonError::into_inner);
+            all.add(ReadDays { days: sorter.finish()?, ..ReadDays::default() });
+        }
+        Ok(all)
+    }
+
+    /// The days of the calls of each file, if all files say so.
+    fn days_of_files(
+        &self,
+        files: &[InputFile],
+        plan: &NumberPlan,
+    ) -> Option<(WholeDays, Vec<RangeInclusive<UtcDay>>)> {
+        let days = files.iter().map(|file| {
+            let between = match call_files::open_columns(&file.path, plan, self.options) {
+                Ok(calls) => calls?.started_between()?,
+                Err(FileError::Empty { .. }) => NEVER,
+                // It is told when the file is read.
+                Err(_) => return None,
+            };
+            Some(UtcDay::of_ms(*between.start())..=UtcDay::of_ms(*between.end()))
+        });
+        let days: Vec<_> = days.collect::<Option<_>>()?;
+        Some((WholeDays::new(self.wanted, &days), days))
+    }
+
+    /// Builds the days of which no file is left, now that this one is read.
+    fn build_whole_days(&self, number: usize, shared: &Shared<'_>) -> Result<Vec<DayDone>, BatchError> {
+        let (Some(build), Some((whole, days))) = (self.build, &shared.whole) else { return Ok(Vec::new()) };
+        let mut built = Vec::new();
+        for day in whole.read(&days[number]) {
+            let mut parts = Vec::new();
+            for sorter in &shared.sorters {
+                parts.extend(locked(sorter).take_day(day)?);
+            }
+            if !parts.is_empty() {
+                built.push(build(day, parts)?);
+            }
+        }
+        Ok(built)
     }
 
     fn read_file(
         &self,
         file: &InputFile,
-        plan: &NumberPlan,
-        sorter: &mut DaySorter<'_>,
+        number: usize,
+        thread: usize,
+        shared: &Shared<'_>,
         step: &(impl Fn(u64, u64) + Sync),
     ) -> Result<LedgerObject, BatchError> {
         let unreadable = |source| BatchError::File { file: file.name.clone(), source };
         let mut object = file.object.clone();
-        match call_files::open_columns(&file.path, plan, self.options) {
-            Ok(Some(calls)) => self.read_columns(file, calls, &mut object, sorter, step)?,
-            Ok(None) => self.read_rows(file, plan, &mut object, sorter, step)?,
+        let sorter = &shared.sorters[thread];
+        match call_files::open_columns(&file.path, &shared.plan, self.options) {
+            Ok(Some(calls)) => {
+                let days = shared.whole.as_ref().map(|(_, days)| &days[number]);
+                self.read_columns(file, calls, days, &mut object, sorter, step)?;
+            }
+            Ok(None) => self.read_rows(file, &shared.plan, &mut object, &mut locked(sorter), step)?,
             // An hour without calls.
             Err(FileError::Empty { .. }) => {}
             Err(error) => return Err(unreadable(error)),
@@ -155,8 +229,9 @@ impl Reading<'_> {
         &self,
         file: &InputFile,
         mut calls: CallColumns<'_>,
+        promised: Option<&RangeInclusive<UtcDay>>,
         object: &mut LedgerObject,
-        sorter: &mut DaySorter<'_>,
+        sorter: &Mutex<DaySorter<'_>>,
         step: &(impl Fn(u64, u64) + Sync),
     ) -> Result<(), BatchError> {
         let unreadable = |source| BatchError::File { file: file.name.clone(), source };
@@ -165,7 +240,10 @@ impl Reading<'_> {
         while let Some(batch) = calls.next_batch().map_err(unreadable)? {
             object.records += batch.rows as u64;
             hashes.update(file.number, batch);
+            // Others take whole days out of it between two batches.
+            let mut sorter = locked(sorter);
             for (day, rows) in days_of(batch) {
+                keeps(promised, day).map_err(|problem| unreadable(damaged(file, problem)))?;
                 *object.days.entry(day).or_default() += rows.len() as u64;
                 if self.wanted.contains(&day) {
                     sorter.push_batch(day, batch, &rows, &hashes, file.number, settings)?;
@@ -180,6 +258,7 @@ impl Reading<'_> {
                     }
                 };
                 let day = UtcDay::of_ms(call.started_at_ms);
+                keeps(promised, day).map_err(|problem| unreadable(damaged(file, problem)))?;
                 *object.days.entry(day).or_default() += 1;
                 if self.wanted.contains(&day) {
                     let record = batch.first_row + u64::from(*row);
@@ -187,10 +266,30 @@ impl Reading<'_> {
                     sorter.push(&Row::new(call, settings), &arrival)?;
                 }
             }
+            drop(sorter);
             step(0, batch.rows as u64);
         }
         Ok(())
     }
+}
+
+fn locked<'l, 'a>(sorter: &'l Mutex<DaySorter<'a>>) -> MutexGuard<'l, DaySorter<'a>> {
+    sorter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A call of a day that its file does not promise may be missing in a tile that is built already.
+fn keeps(promised: Option<&RangeInclusive<UtcDay>>, day: UtcDay) -> Result<(), String> {
+    match promised {
+        Some(days) if !days.contains(&day) => {
+            let (first, last) = (days.start(), days.end());
+            Err(format!("its footer says that calls begin from {first} to {last}, and one begins on {day}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn damaged(file: &InputFile, problem: String) -> FileError {
+    FileError::Damaged { path: file.path.clone(), problem }
 }
 
 fn count_invalid(object: &mut LedgerObject, error: &RecordError) {
@@ -232,5 +331,6 @@ impl ReadDays {
             self.days.entry(day).or_default().extend(parts);
         }
         self.objects.extend(other.objects);
+        self.built.extend(other.built);
     }
 }

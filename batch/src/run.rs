@@ -105,7 +105,7 @@ pub async fn run(
         gone_files: books.ledger().objects.values().filter(|object| object.gone).count(),
         records_read: read.records,
         days: 0,
-        rebuilt: read.days.keys().copied().collect(),
+        rebuilt: rebuilt(&read),
         took: Vec::new(),
     };
     let is_of_that_day = !report.manifest.files.is_empty() && report.manifest.as_of == work.options.as_of;
@@ -122,12 +122,21 @@ pub async fn run(
     Ok(report)
 }
 
+/// The days that have calls and are built.
+fn rebuilt(read: &InputRead) -> Vec<UtcDay> {
+    let mut days: Vec<UtcDay> = read.days.keys().copied().chain(read.built.iter().map(|day| day.day)).collect();
+    days.sort_unstable();
+    days
+}
+
 /// What was read of the input.
 struct InputRead {
     /// Days to be built anew.
     rebuild: BTreeSet<UtcDay>,
     /// Their calls; none of days that have none any more.
     days: BTreeMap<UtcDay, Vec<DayPart>>,
+    /// Those that are built already.
+    built: Vec<DayDone>,
     new_files: usize,
     older_files: usize,
     records: u64,
@@ -171,8 +180,10 @@ async fn read_once(
     let tiled = base.manifest.iter().flat_map(|manifest| manifest.days.iter().map(|tiles| tiles.date));
     let new_files = fresh.len();
     let wanted = days.window.iter().copied().chain(tiled).collect();
-    let pass = Pass { files: fresh, wanted, calls_in_memory, fetch: Stage::FetchNew, read: Stage::ReadNew };
-    let ReadDays { days: mut parts, objects } = work.read(pass, clock).await?;
+    let is_all = base.manifest.is_none();
+    let (fetch, read) = (Stage::FetchNew, Stage::ReadNew);
+    let pass = Pass { files: fresh, wanted, calls_in_memory, is_all, fetch, read };
+    let ReadDays { days: mut parts, built, objects } = work.read(pass, clock).await?;
     let mut records = 0;
     for (key, object) in objects {
         records += object.records;
@@ -185,7 +196,7 @@ async fn read_once(
         listing.files.iter().filter(|file| books.is_needed(&file.meta.key, &rebuild)).cloned().collect();
     let older_files = older.len();
     let (fetch, read) = (Stage::FetchOlder, Stage::ReadOlder);
-    let pass = Pass { files: older, wanted: rebuild.clone(), calls_in_memory, fetch, read };
+    let pass = Pass { files: older, wanted: rebuild.clone(), calls_in_memory, is_all: false, fetch, read };
     let mut all = ReadDays { days: parts, ..ReadDays::default() };
     let older = work.read(pass, clock).await?;
     for (key, object) in &older.objects {
@@ -195,7 +206,7 @@ async fn read_once(
         }
     }
     all.add(older);
-    Ok(InputRead { rebuild, days: all.days, new_files, older_files, records })
+    Ok(InputRead { rebuild, days: all.days, built, new_files, older_files, records })
 }
 
 /// What a snapshot is made of.
@@ -217,7 +228,9 @@ async fn make(
     let Made { read, books, days, is_rolled_up } = made;
     let options = &work.options;
     let past = Before::read(&options.output, &before).await?;
-    let built = work.build(read.days, clock).await?;
+    let mut built = read.built;
+    built.extend(work.build(read.days, clock).await?);
+    built.sort_unstable_by_key(|day| day.day);
     let (mut tiles, mut uploads, mut measured) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut kept: BTreeMap<UtcDay, DayTiles> = before.days.into_iter().map(|tiles| (tiles.date, tiles)).collect();
     kept.retain(|day, _| !read.rebuild.contains(day));

@@ -82,6 +82,17 @@ impl<'a> DaySorter<'a> {
         Ok(self.parts)
     }
 
+    /// What there is of a day so far. Nothing of it is kept.
+    pub(crate) fn take_day(&mut self, day: UtcDay) -> Result<Vec<DayPart>, BatchError> {
+        self.open.extend(self.current.take());
+        let mut parts = self.parts.remove(&day).unwrap_or_default();
+        if let Some(columns) = self.open.remove(&day) {
+            self.rows -= columns.len();
+            parts.push(DayPart::Frame(columns.into_frame()?));
+        }
+        Ok(parts)
+    }
+
     fn spill(&mut self) -> Result<(), BatchError> {
         self.open.extend(self.current.take());
         for (day, columns) in std::mem::take(&mut self.open) {

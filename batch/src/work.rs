@@ -32,6 +32,8 @@ pub(crate) struct Pass {
     pub(crate) files: Vec<Wanted>,
     pub(crate) wanted: BTreeSet<UtcDay>,
     pub(crate) calls_in_memory: usize,
+    /// Whether these files are all there is of their days, so that days can be built on the way.
+    pub(crate) is_all: bool,
     pub(crate) fetch: Stage,
     pub(crate) read: Stage,
 }
@@ -65,6 +67,14 @@ impl Work {
         Ok(folder)
     }
 
+    /// Where new tiles go, of days that are built while files are read and of the others.
+    fn tiles_folder(&self) -> Result<PathBuf, BatchError> {
+        let folder = self.temporary.path().join("tiles");
+        let failed = |source| BatchError::Temporary { path: folder.display().to_string(), source };
+        fs::create_dir_all(&folder).map_err(failed)?;
+        Ok(folder)
+    }
+
     /// Says how far a stage is.
     pub(crate) fn tell(&self, stage: Stage, done: u64, total: u64) {
         (self.progress)(Progress { stage, done, total, records: 0 });
@@ -90,6 +100,8 @@ impl Work {
 
     fn read_files(&self, files: &[InputFile], pass: &Pass) -> Result<ReadDays, BatchError> {
         let total = files.len() as u64;
+        let tiles = self.tiles_folder()?;
+        let build = |day, parts| write_day(load_day(parts)?, day, &self.set, &tiles);
         let reading = Reading {
             set: &self.set,
             wanted: &pass.wanted,
@@ -97,6 +109,7 @@ impl Work {
             threads: self.options.threads.max(1),
             calls_in_memory: pass.calls_in_memory,
             options: &self.options.read,
+            build: pass.is_all.then_some(&build),
         };
         reading.read(files, |done, records| (self.progress)(Progress { stage: pass.read, done, total, records }))
     }
@@ -111,7 +124,7 @@ impl Work {
             return Ok(Vec::new());
         }
         let built = self.compute("computed days", |work| {
-            let (folder, total, done) = (work.folder("tiles")?, days.len() as u64, AtomicU64::new(0));
+            let (folder, total, done) = (work.tiles_folder()?, days.len() as u64, AtomicU64::new(0));
             for_each(days.into_iter().collect(), work.options.threads, "computed a day", |(day, parts)| {
                 let written = write_day(load_day(parts)?, day, &work.set, &folder)?;
                 work.tell(Stage::Days, done.fetch_add(1, Ordering::Relaxed) + 1, total);

@@ -10,12 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use batch::{BatchError, BatchOptions, BatchReport, Rebuild};
-use call_files::ParquetWriter;
-use cdr::CallRecord;
 use features::FeatureSet;
 use polars::prelude::{Column, DataFrame, ParquetWriter as TableWriter};
 use snapshot::{CURRENT, MissingReason, SnapshotError};
-use support::{as_of, calls_of_days, options, small_set, write_calls};
+use support::{as_of, calls_of_days, options, small_set, write_calls, write_parquet};
 
 /// A published snapshot of two days, and its folders.
 struct World {
@@ -70,12 +68,6 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     found
-}
-
-fn write_parquet(path: &Path, calls: &[CallRecord]) {
-    let mut writer = ParquetWriter::create(path).unwrap();
-    calls.iter().for_each(|call| writer.write(call).unwrap());
-    writer.finish().unwrap();
 }
 
 /// A table that some other program wrote.

@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use batch::{BatchError, BatchOptions, Input};
-use call_files::{ParquetWriter, write_archive_line};
+use batch::{BatchError, BatchOptions, Input, Stage};
+use call_files::write_archive_line;
 use cdr::CallRecord;
 use features::{HOUR_MS, Level, Party, Value};
 use futures::TryStreamExt as _;
 use local_aws::{LocalAws, LocalAwsConfig};
 use objects::{Location, Objects};
-use snapshot::{Snapshot, raw_key};
-use support::{as_of, options, published, random_calls, run, set, write_calls};
+use snapshot::{Snapshot, UtcDay, raw_key};
+use support::{as_of, options, published, random_calls, run, set, tree, write_calls, write_parquet};
 
 async fn column(snapshot: &Snapshot, feature: &str) -> BTreeMap<String, Value> {
     snapshot.column(Party::Caller, Level::Phone, feature).try_collect().await.unwrap()
@@ -85,9 +85,7 @@ async fn parquet_is_read_and_a_cut_file_fails_the_run() {
     run(&lines, &folder.path().join("right"), "r1").await.unwrap();
     fs::create_dir(&columns).unwrap();
     let path = columns.join("a.parquet");
-    let mut writer = ParquetWriter::create(&path).unwrap();
-    calls.iter().for_each(|call| writer.write(call).unwrap());
-    writer.finish().unwrap();
+    write_parquet(&path, &calls);
     fs::write(columns.join("an-hour-without-calls.jsonl"), "").unwrap();
     let report = run(&columns, &output, "r1").await.unwrap();
     assert_eq!((report.input_files, report.empty_files), (2, 1));
@@ -102,6 +100,78 @@ async fn parquet_is_read_and_a_cut_file_fails_the_run() {
     let error = run(&columns, &output, "r2").await.unwrap_err();
     assert!(matches!(&error, BatchError::File { file, .. } if file == "a.parquet"), "{error}");
     assert_eq!(published(&output).await.unwrap().manifest().run.as_str(), "r1");
+}
+
+/// A file a day, and one with other copies of calls of many days, which come first where `late_copies` is false.
+fn files_of_days(late_copies: bool) -> Vec<(String, Vec<CallRecord>)> {
+    let calls = random_calls(14, 600);
+    let mut days: BTreeMap<UtcDay, Vec<CallRecord>> = BTreeMap::new();
+    for call in &calls {
+        days.entry(UtcDay::of_ms(call.started_at_ms)).or_default().push(call.clone());
+    }
+    let mut copies: Vec<CallRecord> = calls.into_iter().step_by(5).collect();
+    copies.iter_mut().for_each(|call| call.ended_at_ms += 1_000);
+    let mut files: Vec<_> = days.into_iter().map(|(day, calls)| (format!("calls-{day}"), calls)).collect();
+    files.push((if late_copies { "z" } else { "a" }.to_owned(), copies));
+    files
+}
+
+/// Everything in the output but what names the files of the input.
+fn of_calls(output: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = tree(output);
+    files.retain(|name, _| name.starts_with("daily/") || name.contains("/online/") || name.contains("/features/"));
+    files
+}
+
+#[tokio::test]
+async fn days_that_are_built_while_files_are_read_are_the_same() {
+    for late_copies in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("columns")).unwrap();
+        for (name, calls) in files_of_days(late_copies) {
+            write_calls(&path("lines").join(format!("{name}.jsonl")), &calls);
+            write_parquet(&path("columns").join(format!("{name}.parquet")), &calls);
+        }
+        let lines = run(&path("lines"), &path("from-lines"), "r").await.unwrap();
+        let columns = run(&path("columns"), &path("from-columns"), "r").await.unwrap();
+        assert!(lines.took.iter().any(|(stage, _)| *stage == Stage::Days));
+        assert!(!columns.took.iter().any(|(stage, _)| *stage == Stage::Days));
+        assert_eq!((&lines.manifest.calls, &lines.rebuilt), (&columns.manifest.calls, &columns.rebuilt));
+        assert!(columns.manifest.calls.differing_duplicates > 50);
+        let (lines, columns) = (of_calls(&path("from-lines")), of_calls(&path("from-columns")));
+        assert!(lines.len() > 100 && lines.keys().eq(columns.keys()));
+        for (name, bytes) in &lines {
+            assert!(*bytes == columns[name], "{name}, copies late: {late_copies}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_footer_that_denies_a_day_of_its_calls_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("calls");
+    fs::create_dir(&input).unwrap();
+    let mut calls = random_calls(15, 50);
+    calls.sort_by_key(|call| call.started_at_ms);
+    let path = input.join("a.parquet");
+    write_parquet(&path, &calls);
+    let mut bytes = fs::read(&path).unwrap();
+    let (first, last) = (calls[0].started_at_ms.to_le_bytes(), calls[49].started_at_ms.to_le_bytes());
+    let end = bytes.len() - 8;
+    let footer_bytes = u32::from_le_bytes(bytes[end..end + 4].try_into().unwrap()) as usize;
+    let mut changed = 0;
+    for at in end - footer_bytes..end - 8 {
+        if bytes[at..at + 8] == last {
+            bytes[at..at + 8].copy_from_slice(&first);
+            changed += 1;
+        }
+    }
+    assert!(changed > 0);
+    fs::write(&path, bytes).unwrap();
+    let error = run(&input, &folder.path().join("out"), "r").await.unwrap_err();
+    let text = error.to_string() + &std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert!(text.contains("its footer says that calls begin from"), "{text}");
 }
 
 #[tokio::test]

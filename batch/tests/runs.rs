@@ -12,29 +12,11 @@ use cdr::CallRecord;
 use features::{Level, Party, Value};
 use futures::TryStreamExt as _;
 use snapshot::{CURRENT, SnapshotError};
-use support::{options, published, random_calls, run, set, write_calls};
+use support::{options, published, random_calls, run, set, tree, write_calls};
 
 async fn calls_90d(output: &Path) -> BTreeMap<String, Value> {
     let snapshot = published(output).await.unwrap();
     snapshot.column(Party::Caller, Level::Phone, "calls_90d").try_collect().await.unwrap()
-}
-
-/// Every file below a folder.
-fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
-                found.insert(name, fs::read(path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Rebuild};
+use call_files::ParquetWriter;
 use cdr::{CallRecord, NumberPlan, Outcome};
 use features::{DAY_MS, FeatureSet, Level, Party, Value};
 use futures::TryStreamExt as _;
@@ -166,6 +168,31 @@ pub async fn answers(snapshot: &Snapshot, set: &FeatureSet) -> BTreeMap<String, 
                         column.into_iter().map(|(key, value)| (format!("{at} {key} {id}"), format!("{value:?}"))),
                     );
                 }
+            }
+        }
+    }
+    found
+}
+
+/// Writes calls as Parquet.
+pub fn write_parquet(path: &Path, calls: &[CallRecord]) {
+    let mut writer = ParquetWriter::create(path).unwrap();
+    calls.iter().for_each(|call| writer.write(call).unwrap());
+    writer.finish().unwrap();
+}
+
+/// Every file below a folder.
+pub fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                found.insert(name, fs::read(path).unwrap());
             }
         }
     }

@@ -138,7 +138,8 @@ impl<'p> CallColumns<'p> {
         let Found { index, per_milli } = self.found[place]?;
         let (mut first, mut last) = (i64::MAX, i64::MIN);
         for group in self.file.metadata().row_groups().iter().filter(|group| group.num_rows() > 0) {
-            let statistics = group.columns().get(index)?.statistics().filter(|bounds| !bounds.is_min_max_deprecated())?;
+            let statistics =
+                group.columns().get(index)?.statistics().filter(|bounds| !bounds.is_min_max_deprecated())?;
             let Statistics::Int64(bounds) = statistics else { return None };
             first = first.min(bounds.min_opt()?.div_euclid(per_milli));
             last = last.max(bounds.max_opt()?.div_euclid(per_milli));
@@ -345,11 +346,7 @@ impl CallBatch {
 
     /// A row as it came in.
     fn raw(&self, row: usize) -> Result<RawRecord<'_>, RecordError> {
-        fn text<'t>(
-            field: &'static str,
-            texts: &'t Texts,
-            row: usize,
-        ) -> Result<Option<Cow<'t, str>>, RecordError> {
+        fn text<'t>(field: &'static str, texts: &'t Texts, row: usize) -> Result<Option<Cow<'t, str>>, RecordError> {
             Ok(texts.raw(field, row)?.map(Cow::Borrowed))
         }
         Ok(RawRecord {

@@ -40,9 +40,14 @@ pub(crate) struct CodeReader {
 impl CodeReader {
     pub fn new(column: &ColumnDescriptor, pages: Box<dyn PageReader>) -> Result<Self, ParquetError> {
         let repetition = if column.max_def_level() > 0 { Repetition::OPTIONAL } else { Repetition::REQUIRED };
-        let code = Type::primitive_type_builder(column.name(), Physical::INT32).with_repetition(repetition).build()?;
-        let of_codes =
-            ColumnDescriptor::new(Arc::new(code), column.max_def_level(), column.max_rep_level(), column.path().clone());
+        let code =
+            Type::primitive_type_builder(column.name(), Physical::INT32).with_repetition(repetition).build()?;
+        let of_codes = ColumnDescriptor::new(
+            Arc::new(code),
+            column.max_def_level(),
+            column.max_rep_level(),
+            column.path().clone(),
+        );
         let (texts, taken) = channel();
         let is_nullable = column.max_def_level() > 0;
         let pages = CodePages { pages, texts, is_nullable, next_code: 0 };
@@ -136,15 +141,9 @@ impl CodePages {
                 rep_level_encoding,
                 statistics,
             } => {
-                let buf = self.codes(&buf, self.levels_len(&buf, num_values, def_level_encoding)?, num_values, false)?;
-                Ok(Page::DataPage {
-                    buf,
-                    num_values,
-                    encoding,
-                    def_level_encoding,
-                    rep_level_encoding,
-                    statistics,
-                })
+                let buf =
+                    self.codes(&buf, self.levels_len(&buf, num_values, def_level_encoding)?, num_values, false)?;
+                Ok(Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics })
             }
             Page::DataPageV2 {
                 buf,
@@ -192,13 +191,7 @@ impl CodePages {
     }
 
     /// The same page with codes for its at most `most` texts behind `levels` bytes.
-    fn codes(
-        &mut self,
-        page: &Bytes,
-        levels: usize,
-        most: u32,
-        is_dictionary: bool,
-    ) -> Result<Bytes, ParquetError> {
+    fn codes(&mut self, page: &Bytes, levels: usize, most: u32, is_dictionary: bool) -> Result<Bytes, ParquetError> {
         if levels > page.len() {
             return Err(cut());
         }
@@ -213,7 +206,8 @@ impl CodePages {
             return Err(cut());
         }
         texts.bytes.truncate(counted.at);
-        let end = i32::try_from(count).ok().and_then(|count| self.next_code.checked_add(count)).ok_or_else(too_many)?;
+        let end =
+            i32::try_from(count).ok().and_then(|count| self.next_code.checked_add(count)).ok_or_else(too_many)?;
         let mut coded = Vec::with_capacity(levels + count as usize * size_of::<i32>());
         coded.extend_from_slice(&page[..levels]);
         coded.extend((self.next_code..end).flat_map(i32::to_le_bytes));

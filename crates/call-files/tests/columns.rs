@@ -123,7 +123,9 @@ fn by_columns(path: &Path) -> Option<Found> {
     let mut found = Found::new();
     while let Some(batch) = columns.next_batch().unwrap() {
         assert_eq!(batch.calls.len() + batch.others.len(), batch.rows);
-        found.extend(batch.calls.iter().map(|row| (batch.first_row + u64::from(*row), Ok(call(batch, *row as usize)))));
+        found.extend(
+            batch.calls.iter().map(|row| (batch.first_row + u64::from(*row), Ok(call(batch, *row as usize)))),
+        );
         found.extend(batch.others.iter().map(|(row, call)| (batch.first_row + u64::from(*row), call.clone())));
     }
     Some(found)
@@ -183,8 +185,10 @@ fn any_row() -> impl Strategy<Value = AnyRow> {
     };
     // What was answered mostly has a time.
     let answered = prop_oneof![30 => Just(true), 30 => Just(false)].prop_flat_map(move |answered| {
-        let outcomes: &'static [&'static str] = if answered { &["answered"] } else { &["busy", "no_answer", "failed"] };
-        let at = if answered { time(10..20).boxed() } else { prop_oneof![40 => Just(None), 1 => time(10..20)].boxed() };
+        let outcomes: &'static [&'static str] =
+            if answered { &["answered"] } else { &["busy", "no_answer", "failed"] };
+        let at =
+            if answered { time(10..20).boxed() } else { prop_oneof![40 => Just(None), 1 => time(10..20)].boxed() };
         (texts(outcomes, &[b"gone", b"answered"]), at)
     });
     let cost = prop_oneof![3 => Just(None), 3 => (-5i64..5).prop_map(Some), 1 => Just(Some(i64::MAX))];
@@ -197,11 +201,25 @@ fn any_row() -> impl Strategy<Value = AnyRow> {
             optional(&["\u{fc}"], &[b"c"]),
             optional(&["4901"], &[b"4902"]),
         ),
-        (cost, optional(&["USD", "EUR"], &[b"usd"]), optional(&["192.0.2.7", "2001:db8::7", "2001:DB8::7"], &[b"192"])),
+        (
+            cost,
+            optional(&["USD", "EUR"], &[b"usd"]),
+            optional(&["192.0.2.7", "2001:db8::7", "2001:DB8::7"], &[b"192"]),
+        ),
     )
-        .prop_map(|((id, caller, callee), (started, (outcome, answered), ended), (channel, trunk, cell, imei), (cost, currency, ip))| {
-            (vec![id, caller, callee, outcome, channel, trunk, cell, imei, currency, ip], vec![started, answered, ended, cost])
-        })
+        .prop_map(
+            |(
+                (id, caller, callee),
+                (started, (outcome, answered), ended),
+                (channel, trunk, cell, imei),
+                (cost, currency, ip),
+            )| {
+                (
+                    vec![id, caller, callee, outcome, channel, trunk, cell, imei, currency, ip],
+                    vec![started, answered, ended, cost],
+                )
+            },
+        )
 }
 
 fn any_form() -> impl Strategy<Value = Form> {
@@ -228,9 +246,10 @@ const TEXTS: [&str; 10] =
 const WHOLES: [&str; 4] = ["started_at", "answered_at", "ended_at", "cost_micros"];
 
 fn columns_of(rows: &[AnyRow], left_out: &[&str], form: Form) -> Vec<(&'static str, Column)> {
-    let texts = TEXTS.iter().enumerate().map(|(at, name)| {
-        (*name, Column::Texts(rows.iter().map(|row| row.0[at].clone()).collect()))
-    });
+    let texts = TEXTS
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (*name, Column::Texts(rows.iter().map(|row| row.0[at].clone()).collect())));
     let wholes = WHOLES.iter().enumerate().map(|(at, name)| {
         let scale = if form.micros && name.ends_with("_at") { 1_000 } else { 1 };
         let value = |value: i64| value.checked_mul(scale).map_or(value, |scaled| scaled + (scale - 1));
@@ -269,7 +288,12 @@ fn batches_of_a_row_group_go_on_from_each_other() {
     let columns = [
         ("call_id", text(&|row| Some(format!("call-{row}")))),
         ("caller", text(&|row| Some(format!("+1202555{:04}", row * row % 10_000)))),
-        ("callee", text(&|row| Some(if row % 1_000 == 7 { "nobody".to_owned() } else { format!("+1212555{:04}", row % 10_000) }))),
+        (
+            "callee",
+            text(&|row| {
+                Some(if row % 1_000 == 7 { "nobody".to_owned() } else { format!("+1212555{:04}", row % 10_000) })
+            }),
+        ),
         ("started_at", Column::Wholes((0..rows).map(|row| Some(START + row as i64)).collect())),
         ("ended_at", Column::Wholes((0..rows).map(|row| Some(START + row as i64)).collect())),
         ("outcome", text(&|_| Some("busy".to_owned()))),
@@ -278,7 +302,14 @@ fn batches_of_a_row_group_go_on_from_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("calls.parquet");
     for dictionary_bytes in [0, 20_000, 1_000_000] {
-        let form = Form { dictionary_bytes, second_version: false, page_rows: 5_000, group_rows: 35_000, micros: false, plain: false };
+        let form = Form {
+            dictionary_bytes,
+            second_version: false,
+            page_rows: 5_000,
+            group_rows: 35_000,
+            micros: false,
+            plain: false,
+        };
         write(&path, &columns, form);
         let expected = by_rows(&path);
         assert_eq!(expected.values().filter(|call| call.is_err()).count(), 40);
@@ -303,7 +334,14 @@ fn a_damaged_file_is_an_error_or_other_calls() {
     ];
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("calls.parquet");
-    let form = Form { dictionary_bytes: 15, second_version: false, page_rows: 1, group_rows: 9, micros: false, plain: false };
+    let form = Form {
+        dictionary_bytes: 15,
+        second_version: false,
+        page_rows: 1,
+        group_rows: 9,
+        micros: false,
+        plain: false,
+    };
     write(&path, &columns, form);
     let whole = std::fs::read(&path).unwrap();
     let mut damaged = 0;
