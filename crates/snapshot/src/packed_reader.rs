@@ -34,12 +34,6 @@ pub struct StoredRow {
 }
 
 impl StoredRow {
-    /// The key.
-    pub fn key(&self) -> &str {
-        // Checked when the row group was read.
-        self.key.as_utf8().unwrap_or_default()
-    }
-
     /// The key's bytes, for comparisons.
     pub fn key_bytes(&self) -> &[u8] {
         self.key.data()
