@@ -2,8 +2,8 @@
 //!
 //! A run ([`run()`]) reads what is new in a location, by the ledger of the run before it, and sorts the calls into UTC
 //! days. The days that new calls belong to are built anew from all their objects, each call counted once: for every
-//! one Polars evaluates the definitions and groups by phone; what comes of a day is a tile of one state a phone, and
-//! tiles of prefixes and ranges made from it. All other days are taken from earlier runs. Windows are rolled up from
+//! one Polars evaluates the definitions; what comes of a day is a tile of one state a phone, and tiles of prefixes and
+//! ranges made from it. All other days are taken from earlier runs. Windows are rolled up from
 //! at most 90 day tiles in one pass over the keys. Everything is written under the run's id and becomes visible with
 //! the manifest, the ledger with it.
 //!
