@@ -89,7 +89,7 @@ pub fn document(files: &[&str]) -> Result<String, Box<dyn Error>> {
             ]),
         ),
     ]);
-    Ok(document.to_yaml())
+    Ok(document.to_yaml()?)
 }
 
 /// The path of a method and its operations.
@@ -215,13 +215,10 @@ fn value(kind: &Kind, schemas: &mut BTreeMap<String, Node>) -> Vec<(&'static str
         Kind::Bool => vec![("type", "boolean".into())],
         Kind::String => vec![("type", "string".into())],
         Kind::Bytes => vec![("type", "string".into()), ("contentEncoding", "base64".into())],
-        Kind::Message(message) => match well_known(message) {
-            Some(schema) => schema,
-            None => {
-                add_message(message, schemas);
-                vec![("$ref", format!("#/components/schemas/{}", message.full_name()).into())]
-            }
-        },
+        Kind::Message(message) => well_known(message).unwrap_or_else(|| {
+            add_message(message, schemas);
+            vec![("$ref", format!("#/components/schemas/{}", message.full_name()).into())]
+        }),
         Kind::Enum(of) => {
             schemas.entry(of.full_name().to_owned()).or_insert_with(|| enum_schema(of));
             vec![("$ref", format!("#/components/schemas/{}", of.full_name()).into())]

@@ -1,5 +1,7 @@
 //! Writes YAML: as much of it as an OpenAPI document needs.
 
+use std::fmt::{self, Write as _};
+
 /// A value, its mappings in the order in which they are written.
 #[derive(Clone)]
 pub enum Node {
@@ -17,47 +19,48 @@ pub enum Node {
 
 impl Node {
     /// The document, ending in a line feed.
-    pub fn to_yaml(&self) -> String {
+    pub fn to_yaml(&self) -> Result<String, fmt::Error> {
         let mut out = String::new();
-        self.write(0, &mut out);
-        out.trim_start().to_owned()
+        self.write(0, &mut out)?;
+        Ok(out.trim_start().to_owned())
     }
 
     /// Writes what follows `name:` or `-`.
-    fn write(&self, indent: usize, out: &mut String) {
+    fn write(&self, indent: usize, out: &mut String) -> fmt::Result {
         let margin = "  ".repeat(indent);
         match self {
             Self::Text(text) if is_block(text) => {
                 out.push_str(" |-\n");
                 for line in text.lines() {
                     let margin = if line.is_empty() { "" } else { &margin };
-                    out.push_str(&format!("{margin}{line}\n"));
+                    writeln!(out, "{margin}{line}")?;
                 }
             }
-            Self::Text(text) => out.push_str(&format!(" {}\n", quoted(text))),
-            Self::Bool(truth) => out.push_str(&format!(" {truth}\n")),
-            Self::Integer(integer) => out.push_str(&format!(" {integer}\n")),
+            Self::Text(text) => writeln!(out, " {}", quoted(text))?,
+            Self::Bool(truth) => writeln!(out, " {truth}")?,
+            Self::Integer(integer) => writeln!(out, " {integer}")?,
             Self::List(values) if values.is_empty() => out.push_str(" []\n"),
             Self::Map(fields) if fields.is_empty() => out.push_str(" {}\n"),
             Self::List(values) => {
                 out.push('\n');
                 for value in values {
                     let mut item = String::new();
-                    value.write(indent + 1, &mut item);
+                    value.write(indent + 1, &mut item)?;
                     // A mapping begins on the line of its dash.
                     let item =
                         if matches!(value, Self::Map(_)) { item.trim_start() } else { item.trim_start_matches(' ') };
-                    out.push_str(&format!("{margin}- {item}"));
+                    write!(out, "{margin}- {item}")?;
                 }
             }
             Self::Map(fields) => {
                 out.push('\n');
                 for (name, value) in fields {
-                    out.push_str(&format!("{margin}{}:", plain_or_quoted(name)));
-                    value.write(indent + 1, out);
+                    write!(out, "{margin}{}:", plain_or_quoted(name))?;
+                    value.write(indent + 1, out)?;
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -167,14 +167,17 @@ impl Plans<'_> {
     fn streamed(&self, interval: Interval, length_ms: i64) -> Streamed {
         let end_ms = interval.from_ms + length_ms;
         let kept = interval.from_ms + TILES_KEPT_MS >= self.running_minute_ms();
-        match &self.since {
-            _ if !self.streamed || !kept => Streamed::No,
-            Ok(None) => Streamed::No,
-            Ok(Some(since_ms)) if *since_ms >= end_ms => Streamed::No,
-            Ok(Some(since_ms)) if *since_ms > interval.from_ms => Streamed::Partly,
+        let since_ms = match &self.since {
+            Ok(since_ms) => since_ms.unwrap_or(i64::MAX),
             // It is in the same table as the tiles: they will not be read either, or be read whole.
-            Ok(Some(_)) | Err(_) if end_ms > self.as_of.ms() => Streamed::Partly,
-            Ok(Some(_)) | Err(_) => Streamed::Whole,
+            Err(_) => i64::MIN,
+        };
+        if !self.streamed || !kept || since_ms >= end_ms {
+            Streamed::No
+        } else if since_ms > interval.from_ms || end_ms > self.as_of.ms() {
+            Streamed::Partly
+        } else {
+            Streamed::Whole
         }
     }
 
@@ -190,13 +193,11 @@ impl Plans<'_> {
     fn wants_tiles(&self, day: i32) -> bool {
         let snapshot_day = self.pinned.0.as_ref().map_or(i32::MIN, |snapshot| snapshot.day().day);
         match (self.streamed(self.day(day), DAY_MS), self.recorded(day)) {
-            (Streamed::No, _) => false,
             (Streamed::Whole, Recorded::Whole) => day >= snapshot_day,
-            (Streamed::Whole, _) => true,
             // Of the day that is running the stream knows more than any snapshot.
-            (Streamed::Partly, Recorded::Whole) => false,
             (Streamed::Partly, Recorded::Partly) => day == self.as_of.day(),
-            (Streamed::Partly, Recorded::Nothing | Recorded::NotKept) => true,
+            (Streamed::No, _) | (Streamed::Partly, Recorded::Whole) => false,
+            (Streamed::Whole, _) | (Streamed::Partly, Recorded::Nothing | Recorded::NotKept) => true,
         }
     }
 
