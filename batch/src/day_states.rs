@@ -125,7 +125,7 @@ impl SlotInput {
     fn content(&self, rows: &[u32], day: i32) -> SlotState {
         let integers = || {
             let column = if let InputColumn::Integers(column) = &self.column { Some(column) } else { None };
-            let array = column.map(|column| column.downcast_as_array());
+            let array = column.map(pl::ChunkedArray::downcast_as_array);
             rows.iter().filter_map(move |row| array.and_then(|array| array.get(*row as usize)))
         };
         match self.kind {
@@ -276,7 +276,11 @@ mod tests {
                 let mut days: Vec<PhoneDay> = Vec::new();
                 let numbers = ByNumber::of(&frame, party).unwrap();
                 let phones = PhoneDays::new(&frame, &set, party, DAY).unwrap();
-                phones.each::<()>(&numbers, |phone| Ok(days.push(phone.clone()))).unwrap();
+                let mut push = |phone: &PhoneDay| {
+                    days.push(phone.clone());
+                    Ok::<_, ()>(())
+                };
+                phones.each(&numbers, &mut push).unwrap();
                 let plan = cdr::NumberPlan::new("US").unwrap();
                 for day in &days {
                     let number = plan.parse(&day.key).unwrap();

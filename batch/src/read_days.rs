@@ -27,7 +27,7 @@ const CALL_BYTES: usize = 300;
 const RECORDS_A_STEP: u64 = 65_536;
 
 /// When no call begins.
-const NEVER: RangeInclusive<i64> = i64::MAX..=i64::MIN;
+const NEVER: RangeInclusive<i64> = RangeInclusive::new(i64::MAX, i64::MIN);
 
 /// The calls of some files, day by day, and what the ledger is to know of each file.
 #[derive(Debug, Default)]
@@ -37,6 +37,9 @@ pub(crate) struct ReadDays {
     pub(crate) built: Vec<DayDone>,
     pub(crate) objects: BTreeMap<String, LedgerObject>,
 }
+
+/// Makes the tiles of a day from all its calls.
+pub(crate) type BuildDay<'a> = dyn Fn(UtcDay, Vec<DayPart>) -> Result<DayDone, BatchError> + Sync + 'a;
 
 /// Which calls are asked for, and where what does not fit in memory goes.
 pub(crate) struct Reading<'a> {
@@ -48,7 +51,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) calls_in_memory: usize,
     pub(crate) options: &'a ReadOptions,
     /// Builds a day from all its calls; given where these files are all there is.
-    pub(crate) build: Option<&'a (dyn Fn(UtcDay, Vec<DayPart>) -> Result<DayDone, BatchError> + Sync)>,
+    pub(crate) build: Option<&'a BuildDay<'a>>,
 }
 
 /// What the threads have in common.

@@ -92,7 +92,7 @@ pub async fn run(
         return Err(options.input.no_files(listing.others));
     }
     let work = Work::begin(options, set, progress)?;
-    let read = read_input(&work, &base, &listing, &mut books, &days, &mut clock).await?;
+    let read = Box::pin(read_input(&work, &base, &listing, &mut books, &days, &mut clock)).await?;
     let mut report = BatchReport {
         outcome: Outcome::Nothing,
         manifest: base.manifest.take().unwrap_or_else(|| nothing_yet(&work)),
@@ -114,7 +114,7 @@ pub async fn run(
         report.outcome = if touches || !is_of_that_day { Outcome::Snapshot } else { Outcome::LedgerOnly };
         let is_rolled_up = report.outcome == Outcome::Snapshot;
         let made = Made { read, books, days: &days, is_rolled_up };
-        let (manifest, quality) = make(&work, publication, report.manifest, made, &mut clock).await?;
+        let (manifest, quality) = Box::pin(make(&work, publication, report.manifest, made, &mut clock)).await?;
         (report.manifest, report.quality) = (manifest, Some(quality));
     }
     report.days = report.manifest.days.iter().filter(|tiles| days.window.contains(&tiles.date)).count();
@@ -155,7 +155,8 @@ async fn read_input(
     // What was replaced without a trace, by a file of the same size and time, shows when it is read again for its days.
     let mut replaced = BTreeSet::new();
     loop {
-        match read_once(work, base, listing, books, &replaced, days, clock).await {
+        // On the heap: what all stages hold at a time is too much for the stack of a thread.
+        match Box::pin(read_once(work, base, listing, books, &replaced, days, clock)).await {
             Err(BatchError::Changed { file }) if replaced.len() < REPLACED_MAX && !replaced.contains(&file) => {
                 replaced.insert(file);
                 *books = before.clone();

@@ -95,14 +95,14 @@ impl World {
         self.phones
     }
 
-    fn kind_of(&self, phone: &str) -> usize {
+    fn kind_of(phone: &str) -> usize {
         (hash_text(phone) >> 32) as usize % KINDS
     }
 
     /// What the features of [`feature_ids`] are of a phone, in that order: of the days of the snapshot, or up to now.
     pub fn values(&self, phone: &str, up_to_now: bool) -> Vec<f64> {
         let last = if up_to_now { TODAY } else { SNAPSHOT_DAY };
-        let calls = &self.kinds[self.kind_of(phone)].calls;
+        let calls = &self.kinds[Self::kind_of(phone)].calls;
         let day = |call: &CallRecord| call.started_at_ms.div_euclid(DAY_MS) as i32;
         let mut values = Vec::new();
         for measure in MEASURES {
@@ -148,7 +148,7 @@ impl World {
         let mut bytes = 0;
         for n in 0..self.phones {
             let phone = phone(n, self.phones);
-            let row = &rows[self.kind_of(&phone)];
+            let row = &rows[Self::kind_of(&phone)];
             bytes += row.len() as u64;
             writer.push(&phone, row)?;
         }
@@ -190,7 +190,7 @@ impl World {
         let write = async |n| {
             let phone = phone(n, self.phones);
             let partition = partition_key(self.set.version(), &Entity::new(Party::Caller, Level::Phone, &phone));
-            let tiles = &tiles[self.kind_of(&phone)];
+            let tiles = &tiles[Self::kind_of(&phone)];
             for (start_ms, state) in tiles {
                 let key = TileKey::caller(partition.clone(), *start_ms);
                 let (version, state) = (TileVersion::Calls(1), state.to_bytes());

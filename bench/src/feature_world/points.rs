@@ -169,7 +169,7 @@ fn print(name: &str, [footer, block]: [&str; 2], reads: &[Read]) {
         mean(|read| read.reads),
         mean(|read| read.bytes) / 1_024.0,
         match reads.iter().map(|read| read.largest).max() {
-            Some(0) | None => "".to_owned(),
+            Some(0) | None => String::new(),
             Some(bytes) => format!("{:.1}", bytes as f64 / 1_024.0),
         },
         median(us.clone()),

@@ -122,9 +122,9 @@ impl SnapshotCache {
         self.blocks.get_or_insert_async(&id, counted(&self.block_reads, read)).await
     }
 
-    /// A row; `Some(None)` where it is known that there is none.
-    pub(crate) fn row(&self, id: &RowRef<'_>) -> Option<Option<Arc<OnlineRow>>> {
-        self.rows.get(id)
+    /// What is known of a row.
+    pub(crate) fn row(&self, id: &RowRef<'_>) -> Option<KnownRow> {
+        self.rows.get(id).map(KnownRow)
     }
 
     pub(crate) fn put_row(&self, id: &RowRef<'_>, row: Option<Arc<OnlineRow>>) {
@@ -149,6 +149,10 @@ async fn counted<T>(reads: &AtomicU64, read: impl Future<Output = T>) -> T {
     reads.fetch_add(1, Ordering::Relaxed);
     read.await
 }
+
+/// A row, or that there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KnownRow(pub(crate) Option<Arc<OnlineRow>>);
 
 /// A file: the number of the snapshot in this process, and the file's place in its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -241,7 +245,7 @@ mod tests {
         let cache = SnapshotCache::new(CacheSizes::of_total(1 << 20));
         let id = |key| RowRef { snapshot: 1, party: Party::Caller, level: Level::Phone, key };
         cache.put_row(&id("+12025550101"), None);
-        assert_eq!(cache.row(&id("+12025550101")), Some(None));
+        assert_eq!(cache.row(&id("+12025550101")), Some(KnownRow(None)));
         assert_eq!(cache.row(&id("+12025550102")), None);
         assert_eq!(cache.row(&RowRef { snapshot: 2, ..id("+12025550101") }), None);
         assert_eq!((cache.usage().rows, cache.usage().row_hits), (3, 1));

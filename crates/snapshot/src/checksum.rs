@@ -18,7 +18,7 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
 
 /// The metadata entry for some checksums.
 pub(crate) fn to_text(checksums: &[u32]) -> String {
-    checksums.iter().map(|checksum| format!("{checksum:08x}")).collect()
+    checksums.iter().fold(String::new(), |text, checksum| text + &format!("{checksum:08x}"))
 }
 
 /// Reads [`to_text`] back; `None` if it is not `count` checksums.

@@ -94,13 +94,7 @@ impl PackedReader {
                 Tail::Wants(more) => wanted = more.min(size),
             }
         };
-        Ok(Self {
-            file,
-            name: name.to_owned(),
-            footer,
-            next_group: 0,
-            rows: Vec::new().into_iter(),
-        })
+        Ok(Self { file, name: name.to_owned(), footer, next_group: 0, rows: Vec::new().into_iter() })
     }
 
     /// The next row, or `None` after the last one.

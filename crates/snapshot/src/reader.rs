@@ -9,7 +9,7 @@ use features::{FeatureSet, Level, Party, Value, Window};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use objects::{Objects, Version};
 
-use crate::cache::{Block, BlockId, FileId, RowRef, SnapshotCache};
+use crate::cache::{Block, BlockId, FileId, KnownRow, RowRef, SnapshotCache};
 use crate::feature_column::read_column;
 use crate::packed_reader::{read_rows, read_stored};
 use crate::remote_file::RemoteFile;
@@ -111,8 +111,8 @@ impl Snapshot {
     /// where one row is larger), and once a file one for its footer.
     pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<Arc<OnlineRow>>, SnapshotError> {
         let id = RowRef { snapshot: self.id, party, level, key };
-        if let Some(known) = self.cache.row(&id) {
-            return Ok(known);
+        if let Some(KnownRow(row)) = self.cache.row(&id) {
+            return Ok(row);
         }
         let row = self.read_row(party, level, key).await?.map(Arc::new);
         self.cache.put_row(&id, row.clone());
@@ -315,6 +315,7 @@ impl Snapshot {
     }
 
     async fn bytes(&self, file: &FaceFile, range: Range<u64>) -> Result<Bytes, SnapshotError> {
-        RemoteFile { objects: &self.objects, key: &file.key, bytes: file.bytes }.range(range).await
+        // On the heap: the future of a request to S3 is large, and this one is in those of all readers.
+        Box::pin(RemoteFile { objects: &self.objects, key: &file.key, bytes: file.bytes }.range(range)).await
     }
 }

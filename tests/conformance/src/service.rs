@@ -50,11 +50,11 @@ impl ConformanceService for Conformance {
         Err::<Response<UnimplementedResponse>, _>(ConnectError::unimplemented("left out"))
     }
 
-    async fn client_stream<'a>(
-        &'a self,
+    async fn client_stream(
+        &self,
         ctx: RequestContext,
         requests: InboundStream<ClientStreamRequest>,
-    ) -> ServiceResult<impl connectrpc::Encodable<ClientStreamResponse> + Send + use<'a>> {
+    ) -> ServiceResult<impl connectrpc::Encodable<ClientStreamResponse> + Send + use<'_>> {
         let requests: Vec<_> = requests.map_ok(|request| request.to_owned_message()).try_collect().await?;
         let echoed = requests.iter().map(|request| answer::echo("ClientStreamRequest", request)).collect();
         let definition = requests.first().and_then(|first| first.response_definition.as_option());
