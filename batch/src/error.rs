@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use polars::error::PolarsError;
-use snapshot::{Finding, Severity, SnapshotError, UtcDay};
+use snapshot::{Calls, Finding, Severity, SnapshotError, UtcDay};
 
 /// Why a run failed. Nothing is published then; the snapshot before it stays.
 #[derive(Debug, thiserror::Error)]
@@ -75,15 +75,18 @@ pub enum BatchError {
     },
     /// The calls do not look like those of the days before: hard rules are broken.
     #[error(
-        "{} of quality: {}. All of it is in {object}; if it is right as it is, --accept-quality publishes it",
+        "{} of quality: {}. {}All of it is in {object}; if it is right as it is, --accept-quality publishes it",
         broken(findings),
-        told(findings)
+        told(findings),
+        unread(calls)
     )]
     Quality {
         /// The quality object of the run.
         object: String,
         /// What was found, hard rules first.
         findings: Vec<Finding>,
+        /// What became of the records of the input, as the manifest would have said.
+        calls: Box<Calls>,
     },
     /// A file of calls could not be read.
     #[error("{source} (file {file} of the input)")]
@@ -152,6 +155,14 @@ fn broken(findings: &[Finding]) -> String {
 
 fn told(findings: &[Finding]) -> String {
     stopping(findings).map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn unread(calls: &Calls) -> String {
+    let reasons: Vec<String> = calls.invalid.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    match calls.invalid_total() {
+        0 => String::new(),
+        all => format!("Of all {} records {all} are no valid call ({}). ", calls.read, reasons.join(", ")),
+    }
 }
 
 fn reasons(invalid: &[(String, u64)]) -> String {

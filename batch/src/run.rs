@@ -249,6 +249,8 @@ async fn make(
     if tiled.is_empty() {
         return Err(summary::no_calls(options.input.location(), &ledger, &days.window));
     }
+    let in_window: Vec<&DayTiles> = kept.values().filter(|tiles| tiled.contains(&tiles.date)).collect();
+    let calls = summary::calls(&ledger, &days.window, &in_window);
     let candidate =
         Candidate { rebuilt: &read.rebuild, measured, days: &kept, window: &days.window, ledger: &ledger };
     let quality = past.judge(candidate, options);
@@ -258,7 +260,7 @@ async fn make(
         // For people to look at. No manifest names it.
         options.output.put(&quality_file.key, quality_json).await?;
         let object = options.output.location().join(&quality_file.key).to_string();
-        return Err(BatchError::Quality { object, findings: quality.findings });
+        return Err(BatchError::Quality { object, findings: quality.findings, calls: Box::new(calls) });
     }
 
     let (mut files, mut rows) = (before.files, before.rows);
@@ -272,7 +274,6 @@ async fn make(
         files = listed;
         uploads.extend(of_faces);
     }
-    let in_window: Vec<&DayTiles> = kept.values().filter(|tiles| tiled.contains(&tiles.date)).collect();
     let text = ledger.to_text()?;
     let file = LedgerFile {
         key: ledger_key(options.as_of, &options.run),
@@ -280,8 +281,13 @@ async fn make(
         objects: ledger.objects.len(),
     };
     let manifest = Manifest {
-        calls: summary::calls(&ledger, &days.window, &in_window),
-        missing_days: summary::missing_days(&days.window, &tiled, options.complete_for_arrivals_before),
+        calls,
+        missing_days: summary::missing_days(
+            &days.window,
+            &tiled,
+            &quality.days.keys().copied().collect(),
+            options.complete_for_arrivals_before,
+        ),
         left_out,
         days: kept.into_values().collect(),
         previous: publication.current().map(|last| RunRef { as_of: last.as_of, run: last.run.clone() }),

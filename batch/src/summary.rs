@@ -25,16 +25,19 @@ pub(crate) fn calls(ledger: &Ledger, window: &BTreeSet<UtcDay>, tiles: &[&DayTil
     calls
 }
 
-/// The days of the window without a tile.
+/// The days of the window without a tile. `known` are days of which records came, valid calls or not.
 pub(crate) fn missing_days(
     window: &BTreeSet<UtcDay>,
     tiled: &BTreeSet<UtcDay>,
+    known: &BTreeSet<UtcDay>,
     complete_before_ms: Option<i64>,
 ) -> Vec<MissingDay> {
     let is_over = |day: UtcDay| complete_before_ms.is_some_and(|before_ms| before_ms >= day.plus(1).start_ms());
+    let input = |day: &&UtcDay| window.contains(day);
+    let (first, last) = (known.iter().find(input), known.iter().rfind(input));
     let reason = |day: UtcDay| {
-        let begun = tiled.first().is_some_and(|first| *first < day);
-        let ended = tiled.last().is_none_or(|last| *last < day) && !is_over(day);
+        let begun = first.is_some_and(|first| *first <= day);
+        let ended = last.is_none_or(|last| *last < day) && !is_over(day);
         if begun && !ended { MissingReason::NoCalls } else { MissingReason::NoInput }
     };
     let missing = window.difference(tiled);
@@ -68,15 +71,19 @@ mod tests {
     fn a_day_between_others_had_no_calls_and_one_before_or_after_no_input() {
         let day = UtcDay::new;
         let window: BTreeSet<UtcDay> = (1..=6).map(day).collect();
-        let missing = |tiled: &[i32], before| -> Vec<(i32, MissingReason)> {
-            let tiled = tiled.iter().copied().map(day).collect();
-            let missing = missing_days(&window, &tiled, before);
+        let missing_of = |tiled: &[i32], unread: &[i32], before| -> Vec<(i32, MissingReason)> {
+            let tiled: BTreeSet<UtcDay> = tiled.iter().copied().map(day).collect();
+            let known = tiled.iter().copied().chain(unread.iter().copied().map(day)).collect();
+            let missing = missing_days(&window, &tiled, &known, before);
             missing.into_iter().map(|missing| (missing.date.days(), missing.reason)).collect()
         };
+        let missing = |tiled: &[i32], before| missing_of(tiled, &[], before);
         assert_eq!(missing(&[2, 3, 5], None), [(1, NoInput), (4, NoCalls), (6, NoInput)]);
         // All that arrived before the end of day 6 is there, and nothing of day 6 is among it.
         assert_eq!(missing(&[1, 2, 3, 4, 5], Some(day(7).start_ms())), [(6, NoCalls)]);
         assert_eq!(missing(&[1, 2, 3, 4, 5], Some(day(7).start_ms() - 1)), [(6, NoInput)]);
         assert_eq!(missing(&[1, 2, 3, 4, 5, 6], None), []);
+        // Records came of days 2 and 5, and none was a valid call. Day 9 is not of this snapshot.
+        assert_eq!(missing_of(&[3, 4], &[2, 5, 9], None), [(1, NoInput), (2, NoCalls), (5, NoCalls), (6, NoInput)]);
     }
 }

@@ -11,7 +11,9 @@ use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Outcome, Rebuil
 use cdr::CallRecord;
 use features::{DAY_MS, HOUR_MS};
 use objects::Objects;
-use snapshot::{CURRENT, Finding, Quality, QualityFile, Severity, UtcDay, Verdict, manifest_key, quality_key};
+use snapshot::{
+    CURRENT, Finding, MissingReason, Quality, QualityFile, Severity, UtcDay, Verdict, manifest_key, quality_key,
+};
 use support::{Dice, as_of, calls_of_days, options, small_set, write_calls};
 
 /// Calls of a whole day: enough for chance to move no rule.
@@ -77,7 +79,7 @@ fn rules(findings: &[Finding]) -> Vec<(&str, UtcDay)> {
 
 fn stopped(done: Result<BatchReport, BatchError>) -> (String, Vec<Finding>) {
     match done {
-        Err(BatchError::Quality { object, findings }) => (object, findings),
+        Err(BatchError::Quality { object, findings, .. }) => (object, findings),
         other => panic!("it was not stopped: {other:?}"),
     }
 }
@@ -239,6 +241,82 @@ async fn records_that_cannot_be_read_stop_the_run_and_prefixes_that_are_others_a
     assert_eq!(quality.verdict, Verdict::Warned);
     assert_eq!(rules(&quality.findings), [("prefixes_other", as_of())]);
     assert_eq!(quality.findings[0].about, "callees");
+}
+
+#[tokio::test]
+async fn a_file_of_nothing_but_invalid_records_is_judged_though_its_day_is_not_built_anew() {
+    let world = World::new(0);
+    let first = world.run("r1", 0, HardFindings::Stop).await.unwrap();
+    let before = world.current();
+    // A second producer, that writes outcomes which are none.
+    let bad: String = calls_of(0)
+        .iter()
+        .map(|call| call.to_json().replace("\"outcome\":\"", "\"outcome\":\"XX"))
+        .fold(String::new(), |text, line| text + &line + "\n");
+    let second = world.input().join("second-2026-11-20.jsonl");
+    fs::write(&second, &bad).unwrap();
+    let (object, findings) = stopped(world.run("r2", 0, HardFindings::Stop).await);
+    assert_eq!(rules(&findings), [("invalid_high", as_of()), ("invalid_reason", as_of())]);
+    assert_eq!(findings[0].figure, 0.5);
+    assert!(object.contains("run=r2") && world.current() == before);
+    // It is not forgotten by the next run.
+    stopped(world.run("r3", 0, HardFindings::Stop).await);
+    let accepted = world.run("r4", 0, HardFindings::Accept).await.unwrap();
+    assert_eq!((accepted.outcome, accepted.rebuilt.len()), (Outcome::LedgerOnly, 0));
+    let quality = accepted.quality.unwrap();
+    assert_eq!(
+        (quality.verdict, quality.days[&as_of()].invalid.values().sum::<u64>()),
+        (Verdict::Accepted, CALLS as u64)
+    );
+    assert_eq!(accepted.manifest.files, first.manifest.files);
+    // A few are no finding. The same file under a name that says nothing may be of many days: it is told.
+    let world = World::new(0);
+    world.run("r1", 0, HardFindings::Stop).await.unwrap();
+    fs::write(world.input().join("2026-11-20-b.jsonl"), "{\n").unwrap();
+    let few = world.run("r2", 0, HardFindings::Stop).await.unwrap().quality.unwrap();
+    assert_eq!((few.verdict, few.days[&as_of()].invalid.len()), (Verdict::Passed, 1));
+    fs::write(world.input().join("second.jsonl"), bad).unwrap();
+    let unknown = world.run("r3", 0, HardFindings::Stop).await.unwrap().quality.unwrap();
+    assert_eq!((unknown.verdict, unknown.invalid_of_no_day.values().sum::<u64>()), (Verdict::Warned, CALLS as u64));
+    assert_eq!((rules(&unknown.findings), unknown.findings[0].figure), (vec![("invalid_reason", as_of())], 0.5));
+    fs::write(world.input().join("more.jsonl"), "").unwrap();
+    let next = world.run("r4", 0, HardFindings::Stop).await.unwrap().quality.unwrap();
+    assert_eq!((next.verdict, next.findings.len()), (Verdict::Passed, 0), "it was told when it came");
+}
+
+#[tokio::test]
+async fn a_day_of_which_every_record_is_invalid_says_so() {
+    for key in ["calls-2026-11-20.jsonl", "raw/2026/11/20/10/x.jsonl", "date=2026-11-20/part.jsonl"] {
+        let world = World::new(1);
+        world.run("r1", 1, HardFindings::Stop).await.unwrap();
+        let bad: String =
+            calls_of(0).iter().map(|call| call.to_json().replace("\"outcome\"", "\"was\"") + "\n").collect();
+        let path = world.input().join(key);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bad).unwrap();
+        let error = world.run("r2", 0, HardFindings::Stop).await.unwrap_err();
+        let told = error.to_string();
+        let BatchError::Quality { findings, calls, .. } = error else { panic!("{told}") };
+        assert_eq!(
+            rules(&findings),
+            [("volume_low", as_of()), ("invalid_high", as_of()), ("invalid_reason", as_of())],
+            "{key}"
+        );
+        assert_eq!((calls.counted, calls.invalid_total()), (10 * CALLS as u64, CALLS as u64));
+        assert!(told.contains("; 600 records of that day are no valid call: 600 "), "{told}");
+        assert!(told.contains("Of all 6600 records 600 are no valid call (600 "), "{told}");
+
+        let accepted = world.run("r3", 0, HardFindings::Accept).await.unwrap();
+        let quality = accepted.quality.unwrap();
+        assert_eq!(quality.days[&as_of()].invalid.values().sum::<u64>(), CALLS as u64);
+        assert!(quality.invalid_of_no_day.is_empty());
+        let missing = accepted.manifest.missing_days.iter().find(|missing| missing.date == as_of());
+        assert_eq!(missing.unwrap().reason, MissingReason::NoCalls);
+        // It was accepted, and nothing about it has changed since.
+        fs::write(world.input().join("more.jsonl"), "").unwrap();
+        let next = world.run("r4", 0, HardFindings::Stop).await.unwrap();
+        assert_eq!((next.outcome, next.quality.unwrap().findings.len()), (Outcome::LedgerOnly, 0));
+    }
 }
 
 /// Writes a day as the archive has it: an object an hour, each call as it arrived.

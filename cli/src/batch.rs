@@ -12,7 +12,7 @@ use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Outcome,
 use indicatif::HumanCount;
 use objects::{Location, Objects};
 use serde_json::{Map, Value, json};
-use snapshot::{Finding, Manifest, Quality, RunId, SnapshotError, UtcDay, Verdict};
+use snapshot::{Calls, Finding, Manifest, Quality, RunId, SnapshotError, UtcDay, Verdict};
 
 use crate::batch_progress::BatchProgress;
 use crate::call_input::ReadFlags;
@@ -85,8 +85,8 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
     let work = async {
         batch::run(options, set, move |step| shown.show(step)).await.map_err(|error| {
             if arguments.json
-                && let BatchError::Quality { object, findings } = &error
-                && let Err(failure) = print_stopped(object, findings)
+                && let BatchError::Quality { object, findings, calls } = &error
+                && let Err(failure) = print_stopped(object, findings, calls)
             {
                 return failure;
             }
@@ -128,11 +128,13 @@ fn run_id(now_ms: i64) -> Result<RunId, Failure> {
 }
 
 /// What programs are told of a run that was stopped. The error tells people.
-fn print_stopped(object: &str, findings: &[Finding]) -> Result<(), Failure> {
+fn print_stopped(object: &str, findings: &[Finding], calls: &Calls) -> Result<(), Failure> {
     let verdict = Verdict::Stopped.as_str();
-    let stopped =
-        json!({ "published": "nothing", "quality": { "verdict": verdict, "object": object, "findings": findings } });
-    print_json(&stopped)
+    print_json(&json!({
+        "published": "nothing",
+        "calls": calls,
+        "quality": { "verdict": verdict, "object": object, "findings": findings },
+    }))
 }
 
 fn print_json(value: &Value) -> failure::Outcome {
@@ -180,7 +182,7 @@ fn as_text(report: &BatchReport, output: &Location) -> String {
     let mut text = match report.outcome {
         Outcome::Nothing => format!("nothing new: the snapshot of {as_of} in {output} (run {run}) stays as it is\n"),
         Outcome::LedgerOnly => format!(
-            "nothing new in the days of the snapshot of {as_of} in {output}: what came is noted for later (run {run})\n"
+            "no new call in the days of the snapshot of {as_of} in {output}: what came is noted (run {run})\n"
         ),
         Outcome::Snapshot => format!("published the snapshot of {as_of} in {output} (run {run})\n"),
     };
@@ -248,6 +250,12 @@ fn quality_lines(quality: &Quality) -> Vec<String> {
         let accepted = finding.accepted_by.as_ref().map(|run| format!(", accepted by run {run}")).unwrap_or_default();
         format!("{}{accepted}: {finding}", finding.severity.as_str())
     }));
+    if !quality.invalid_of_no_day.is_empty() {
+        let all = HumanCount(quality.invalid_of_no_day.values().sum());
+        lines.push(format!(
+            "of no known day: {all} records that are no valid call, in files without a valid call and without a day in their names"
+        ));
+    }
     lines.extend(quality.not_judged.iter().map(|not| format!("not judged: {}: {}", not.date, not.why)));
     lines
 }
@@ -303,6 +311,7 @@ fn as_json(report: &BatchReport, output: &Location) -> Value {
             "verdict": quality.verdict,
             "object": manifest.quality.as_ref().map(|file| output.join(&file.key).to_string()),
             "findings": quality.findings,
+            "invalid_of_no_day": quality.invalid_of_no_day,
             "not_judged": quality.not_judged,
         })),
         "rows": manifest.rows,

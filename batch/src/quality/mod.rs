@@ -40,6 +40,8 @@ pub(crate) struct Before {
     /// Calls counted in each of its days.
     counted: BTreeMap<UtcDay, u64>,
     days: BTreeMap<UtcDay, DayMeasures>,
+    /// Records that are no valid call, and of which no day is known.
+    of_no_day: u64,
     accepted: Vec<Finding>,
     /// Why its measures are not known, where they ought to be.
     lost: Option<String>,
@@ -69,7 +71,10 @@ impl Before {
         match &manifest.quality {
             None => {}
             Some(file) => match Quality::read(output, file).await {
-                Ok(quality) => (before.days, before.accepted) = (quality.days, quality.accepted),
+                Ok(quality) => {
+                    before.of_no_day = total(&quality.invalid_of_no_day);
+                    (before.days, before.accepted) = (quality.days, quality.accepted);
+                }
                 Err(SnapshotError::Objects(error)) => return Err(error.into()),
                 Err(error) => before.lost = Some(format!("{} cannot be read: {error}", file.key)),
             },
@@ -82,27 +87,37 @@ impl Before {
         let bounds = Bounds::default();
         let (as_of, run) = (options.as_of, &options.run);
         let Candidate { rebuilt, mut measured, days, window, ledger } = candidate;
-        let (mut invalid, mut of_no_day) = measure::invalid_by_day(ledger);
+        let (mut invalid, of_no_day) = measure::invalid_by_day(ledger);
         let measures = days.values().map(|tiles| {
             let carried = || self.days.get(&tiles.date).cloned().unwrap_or_else(|| by_tiles(tiles));
             let mut day = measured.remove(&tiles.date).unwrap_or_else(carried);
             day.invalid = invalid.remove(&tiles.date).unwrap_or_default();
             (tiles.date, day)
         });
-        let measures: BTreeMap<UtcDay, DayMeasures> = measures.collect();
-        // Of days without a tile: they are let go, or no call of them could be read.
-        for (reason, count) in invalid.into_iter().filter(|(day, _)| window.contains(day)).flat_map(|(_, of)| of) {
-            *of_no_day.entry(reason).or_default() += count;
-        }
+        let mut measures: BTreeMap<UtcDay, DayMeasures> = measures.collect();
+        // Days without a tile that records came of, none of which could be read. Those of other days are let go.
+        let unread = invalid.into_iter().filter(|(day, _)| window.contains(day));
+        measures.extend(unread.map(|(day, invalid)| (day, DayMeasures { invalid, ..DayMeasures::default() })));
 
         let passed = window.iter().filter(|day| self.as_of.is_some_and(|before| **day > before));
         let fresh: BTreeSet<UtcDay> =
             rebuilt.iter().filter(|day| window.contains(day)).chain(passed).copied().collect();
         let before_ms = options.complete_for_arrivals_before;
         let is_over = |day: &UtcDay| before_ms.is_none_or(|before_ms| before_ms >= day.plus(1).start_ms());
-        let (judged, unfinished) = fresh.into_iter().partition(is_over);
-        let asked =
-            Asked { days: &measures, judged: &judged, unfinished: &unfinished, as_of, published: &self.counted };
+        let (judged, mut unfinished): (BTreeSet<UtcDay>, BTreeSet<UtcDay>) = fresh.into_iter().partition(is_over);
+        // A file without a valid call has no day built anew.
+        let (invalid_changed, waiting): (BTreeSet<UtcDay>, BTreeSet<UtcDay>) =
+            self.with_other_invalid(&measures).filter(|day| window.contains(day)).partition(is_over);
+        unfinished.extend(waiting);
+        let asked = Asked {
+            days: &measures,
+            judged: &judged,
+            invalid_changed: &invalid_changed,
+            unfinished: &unfinished,
+            of_no_day: self.as_of.map_or(0, |_| total(&of_no_day).saturating_sub(self.of_no_day)),
+            as_of,
+            published: &self.counted,
+        };
         let mut said = judge(&asked, &bounds);
 
         let mut accepted: Vec<Finding> =
@@ -137,12 +152,25 @@ impl Before {
         (quality.accepted, quality.invalid_of_no_day) = (accepted, of_no_day);
         quality
     }
+
+    /// Days that have other records that are no valid call than the run before knew of.
+    fn with_other_invalid(&self, measures: &BTreeMap<UtcDay, DayMeasures>) -> impl Iterator<Item = UtcDay> {
+        let of = |days: &BTreeMap<UtcDay, DayMeasures>, day: &UtcDay| {
+            days.get(day).map(|day| day.invalid.clone()).unwrap_or_default()
+        };
+        let days: BTreeSet<UtcDay> = measures.keys().chain(self.days.keys()).copied().collect();
+        days.into_iter().filter(move |day| of(measures, day) != of(&self.days, day))
+    }
 }
 
 /// As the manifest names it.
 pub(crate) fn file_of(quality: &Quality, bytes: usize) -> QualityFile {
     let key = quality_key(quality.as_of, &quality.run);
     QualityFile { key, bytes: bytes as u64, verdict: quality.verdict }
+}
+
+fn total(invalid: &measure::Invalid) -> u64 {
+    invalid.values().sum()
 }
 
 /// What the tiles of a day say that was never measured.

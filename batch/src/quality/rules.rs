@@ -1,5 +1,6 @@
 //! The rules: what a day may look like, by the days before it. Numbers in, findings out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use snapshot::{DayMeasures, Finding, NotJudged, PrefixMix, Severity, UtcDay};
@@ -7,6 +8,9 @@ use snapshot::{DayMeasures, Finding, NotJudged, PrefixMix, Severity, UtcDay};
 use crate::quality::bounds::Bounds;
 use crate::quality::hours;
 use crate::quality::mix::distance;
+
+/// What findings about records of no known day are about.
+const NO_DAY: &str = "records of no known day";
 
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +119,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) days: &'a BTreeMap<UtcDay, DayMeasures>,
     /// Days that are new or were built anew, and are over. Only the last ones are judged.
     pub(crate) judged: &'a BTreeSet<UtcDay>,
-    /// Days that are new or were built anew, and that may get more.
+    /// Days of which records that are no valid call came or went, and that are over; in `judged` or not.
+    pub(crate) invalid_changed: &'a BTreeSet<UtcDay>,
+    /// Days that are new, were built anew or got records, and that may get more.
     pub(crate) unfinished: &'a BTreeSet<UtcDay>,
+    /// Records that are no valid call and of no known day, which came since the run before.
+    pub(crate) of_no_day: u64,
     /// The last day of the windows.
     pub(crate) as_of: UtcDay,
     /// Calls of each day in the snapshot that is published.
@@ -140,16 +148,22 @@ pub(crate) fn judge(asked: &Asked<'_>, bounds: &Bounds) -> Judgement {
     for date in asked.unfinished.iter().filter(is_recent) {
         said.not_judged.push(NotJudged { date: *date, why: "not all that arrived for it is known yet".to_owned() });
     }
-    for date in asked.judged.iter().filter(is_recent) {
+    for date in asked.judged.union(asked.invalid_changed).filter(is_recent) {
         let compared = Compared::find(asked.days, *date, bounds);
         match compared.expected(bounds) {
             Ok(expected) => {
                 said.days_judged += 1;
-                compared.judge(expected, bounds, &mut said.findings);
+                if asked.judged.contains(date) {
+                    compared.judge(expected, bounds, &mut said.findings);
+                } else {
+                    // Its calls are those that were published.
+                    compared.invalid(bounds, &mut said.findings);
+                }
             }
             Err(why) => said.not_judged.push(NotJudged { date: *date, why }),
         }
     }
+    of_no_day(asked, bounds, &mut said.findings);
     said.findings.sort_by_key(|finding| (finding.severity, finding.date));
     said.not_judged.sort_by_key(|not| not.date);
     said
@@ -171,6 +185,21 @@ fn shrunk(asked: &Asked<'_>, bounds: &Bounds) -> Vec<Finding> {
             })
         });
     found.collect()
+}
+
+/// Records that could be of any day are compared with the calls of one. They may be of many days: that stops no run.
+fn of_no_day(asked: &Asked<'_>, bounds: &Bounds, findings: &mut Vec<Finding>) {
+    let Ok(expected) = Compared::find(asked.days, asked.as_of, bounds).expected(bounds) else { return };
+    let found = asked.of_no_day as f64 / (asked.of_no_day as f64 + expected);
+    if found > bounds.invalid_reason {
+        let told = format!(
+            "{} records that are no valid call came in files without a valid call and without a day in their names, {} of these and the {expected:.0} calls that a day has; at most {} is allowed",
+            asked.of_no_day,
+            percent(found),
+            percent(bounds.invalid_reason)
+        );
+        findings.push(Rule::InvalidReason.finding(asked.as_of, NO_DAY, (found, bounds.invalid_reason), &told));
+    }
 }
 
 /// A day, and the days before it that it is compared with: those that have calls.
@@ -209,9 +238,13 @@ impl<'a> Compared<'a> {
         Ok(expected)
     }
 
+    /// The day itself; nothing where nothing came of it.
+    fn day(&self) -> Cow<'a, DayMeasures> {
+        self.days.get(&self.date).map_or_else(Cow::default, Cow::Borrowed)
+    }
+
     fn judge(&self, expected: f64, bounds: &Bounds, findings: &mut Vec<Finding>) {
-        let nothing = DayMeasures::default();
-        let day = self.days.get(&self.date).unwrap_or(&nothing);
+        let day = &*self.day();
         let volume = day.counted as f64 / expected;
         for (rule, bound, is_broken, word) in [
             (Rule::VolumeLow, bounds.volume_low, volume < bounds.volume_low, "at least"),
@@ -219,16 +252,17 @@ impl<'a> Compared<'a> {
         ] {
             if is_broken {
                 let told = format!(
-                    "{} calls are {} of the {expected:.0} that days before it have; {word} {} is allowed",
+                    "{} calls are {} of the {expected:.0} that days before it have; {word} {} is allowed{}",
                     day.counted,
                     percent(volume),
-                    percent(bound)
+                    percent(bound),
+                    unread(&day.invalid)
                 );
                 findings.push(rule.finding(self.date, "calls", (volume, bound), &told));
             }
         }
         self.gaps(bounds, findings);
-        self.invalid(day, bounds, findings);
+        self.invalid(bounds, findings);
         // Shares of few calls are chance. That there are few has been told.
         if day.counted >= bounds.calls_needed {
             self.duplicates(day, bounds, findings);
@@ -245,7 +279,8 @@ impl<'a> Compared<'a> {
         self.more_than_before("duplicates", "of the records are copies", day, &rules, copies, findings);
     }
 
-    fn invalid(&self, day: &DayMeasures, bounds: &Bounds, findings: &mut Vec<Finding>) {
+    fn invalid(&self, bounds: &Bounds, findings: &mut Vec<Finding>) {
+        let day = &*self.day();
         let records = |day: &DayMeasures| day.counted + day.duplicates + day.invalid.values().sum::<u64>();
         if records(day) < bounds.calls_needed {
             return;
@@ -345,6 +380,15 @@ const fn callers(day: &DayMeasures) -> &PrefixMix {
 
 const fn callees(day: &DayMeasures) -> &PrefixMix {
     &day.callees
+}
+
+/// Records of the day that are no valid call, which say why there are few calls.
+fn unread(invalid: &BTreeMap<String, u64>) -> String {
+    let reasons: Vec<String> = invalid.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    match invalid.values().sum::<u64>() {
+        0 => String::new(),
+        all => format!("; {all} records of that day are no valid call: {}", reasons.join(", ")),
+    }
 }
 
 fn share(part: u64, of: u64) -> f64 {

@@ -145,7 +145,7 @@ pub struct MissingDay {
 #[serde(rename_all = "snake_case")]
 pub enum MissingReason {
     /// There are calls of days before and after it, or its arrivals are known to be complete: nobody called, or its
-    /// records never came.
+    /// records never came. Or records of it came, and none was a valid call.
     NoCalls,
     /// The input begins after it or ends before it.
     NoInput,

@@ -32,8 +32,16 @@ fn history(change: impl FnOnce(&mut DayMeasures)) -> BTreeMap<UtcDay, DayMeasure
 }
 
 fn judged(days: &BTreeMap<UtcDay, DayMeasures>, published: &[(UtcDay, u64)]) -> Judgement {
-    let (judged, published) = ([DAY].into(), published.iter().copied().collect());
-    let asked = Asked { days, judged: &judged, unfinished: &BTreeSet::new(), as_of: DAY, published: &published };
+    let (judged, none, published) = ([DAY].into(), BTreeSet::new(), published.iter().copied().collect());
+    let asked = Asked {
+        days,
+        judged: &judged,
+        invalid_changed: &none,
+        unfinished: &none,
+        of_no_day: 0,
+        as_of: DAY,
+        published: &published,
+    };
     judge(&asked, &Bounds::default())
 }
 
@@ -112,8 +120,15 @@ fn old_days_and_days_to_come_are_not_judged() {
         days.get_mut(&date).unwrap().counted = 0;
         let (judged, unfinished) = ([date].into(), BTreeSet::new());
         let published = BTreeMap::new();
-        let asked =
-            Asked { days: &days, judged: &judged, unfinished: &unfinished, as_of: DAY, published: &published };
+        let asked = Asked {
+            days: &days,
+            judged: &judged,
+            invalid_changed: &unfinished,
+            unfinished: &unfinished,
+            of_no_day: 0,
+            as_of: DAY,
+            published: &published,
+        };
         assert_eq!(judge(&asked, &Bounds::default()).findings.len(), findings, "{date}");
         let asked = Asked { judged: &unfinished, unfinished: &judged, ..asked };
         let waiting = judge(&asked, &Bounds::default());
@@ -158,6 +173,63 @@ fn records_that_are_no_calls_may_be_a_little_more_than_before() {
     assert_eq!(unread[..2], [one(Rule::VolumeLow, "calls"), one(Rule::InvalidHigh, "invalid records")].concat());
     let few = breaks(|day| (day.counted, day.invalid) = (100, [("bad_json".to_owned(), 399)].into()));
     assert_eq!(few, one(Rule::VolumeLow, "calls"));
+}
+
+#[test]
+fn a_day_that_got_records_that_are_no_calls_and_nothing_else_is_judged_by_these() {
+    // It breaks rules of other kinds, and those were told, or accepted, when it was built.
+    let mut days: BTreeMap<UtcDay, DayMeasures> = (0..=40).map(|back| (DAY.plus(-back), usual())).collect();
+    for (_, day) in days.range_mut(DAY.plus(-7)..) {
+        (day.counted, day.duplicates) = (500, 400);
+        day.invalid = [("bad_json".to_owned(), 700)].into();
+    }
+    let (none, published) = (BTreeSet::new(), BTreeMap::new());
+    for (date, expected) in [(DAY, 2), (DAY.plus(-6), 2), (DAY.plus(-7), 0)] {
+        let changed = [date].into();
+        let asked = Asked {
+            days: &days,
+            judged: &none,
+            invalid_changed: &changed,
+            unfinished: &none,
+            of_no_day: 0,
+            as_of: DAY,
+            published: &published,
+        };
+        let said = judge(&asked, &Bounds::default());
+        let rules: Vec<&str> = said.findings.iter().map(|finding| finding.rule.as_str()).collect();
+        assert_eq!(rules, ["invalid_high", "invalid_reason"][..expected], "{date}");
+        assert_eq!((said.days_judged, said.not_judged.len()), (expected / 2, 0));
+    }
+}
+
+#[test]
+fn records_of_no_known_day_are_compared_with_the_calls_of_a_day() {
+    let (days, none, published) = (history(|_| ()), BTreeSet::new(), BTreeMap::new());
+    for (of_no_day, expected) in [(0, 0), (10, 0), (11, 1), (90_000, 1)] {
+        let asked = Asked {
+            days: &days,
+            judged: &none,
+            invalid_changed: &none,
+            unfinished: &none,
+            of_no_day,
+            as_of: DAY,
+            published: &published,
+        };
+        let found = judge(&asked, &Bounds::default()).findings;
+        assert_eq!(found.len(), expected, "{of_no_day}");
+        assert!(found.iter().all(|finding| finding.severity == Severity::Soft && finding.about == NO_DAY));
+    }
+}
+
+#[test]
+fn a_day_without_calls_says_what_could_not_be_read_of_it() {
+    let days = history(|day| {
+        *day = DayMeasures { invalid: [("bad_outcome".to_owned(), 900)].into(), ..DayMeasures::default() }
+    });
+    let found = judged(&days, &[]).findings;
+    assert!(found[0].told.ends_with("; 900 records of that day are no valid call: 900 bad_outcome"), "{}", found[0]);
+    let rules: Vec<&str> = found.iter().map(|finding| finding.rule.as_str()).collect();
+    assert_eq!(rules, ["volume_low", "invalid_high", "invalid_reason"]);
 }
 
 #[test]
