@@ -49,6 +49,17 @@ pub enum BatchError {
         /// Day of the latest call.
         last: UtcDay,
     },
+    /// Day tiles would be read as files of calls by the next run.
+    #[error(
+        "the output {output} lies in the input {input}: the next run would read its day tiles as calls; give an --output outside of it, or an --input that has the calls alone"
+    )]
+    OutputInInput {
+        /// Where snapshots are to go.
+        output: String,
+        /// Where the calls are.
+        input: String,
+    },
+    },
     /// The published snapshot was made with other definitions: its day tiles hold other states.
     #[error(
         "{output} has day tiles of feature set {found}, these definitions are {expected}: give another output folder, the definitions that it was made with, or --rebuild to make everything anew from the calls that are still there"

@@ -101,6 +101,19 @@ impl Input {
         self.stage(&listing.files, folder, |_| ()).await
     }
 
+    /// Whether files below `output` would be among the files of this input. A path is compared as what it leads to.
+    pub(crate) fn holds(&self, output: &Location) -> bool {
+        let is_all = self.only.is_none();
+        is_all
+            && match (self.objects.location(), output) {
+                (Location::Path(input), Location::Path(output)) => resolved(output).starts_with(resolved(&input)),
+                (Location::S3 { bucket, prefix }, Location::S3 { bucket: of_output, prefix: output }) => {
+                    bucket == *of_output && Path::new(output).starts_with(&prefix)
+                }
+                _ => false,
+            }
+    }
+
     /// For errors.
     pub(crate) fn location(&self) -> String {
         match &self.only {
@@ -203,9 +216,71 @@ impl Input {
     }
 }
 
+/// A path without links, as far as there is something: the rest is still to be made.
+fn resolved(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let found = whole.ancestors().find_map(|there| {
+        let rest = whole.strip_prefix(there).ok()?;
+        // Joining nothing would add a slash.
+        let there = there.canonicalize().ok()?;
+        Some(if rest.as_os_str().is_empty() { there } else { there.join(rest) })
+    });
+    found.unwrap_or(whole)
+}
+
 /// Whether an object is a file of calls, by its name; names that begin with `_` or `.` are what engines and systems
 /// leave beside their files.
 pub fn is_call_file(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     !name.starts_with(['_', '.']) && ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_output_that_would_be_read_as_input_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("calls/2026")).unwrap();
+        std::os::unix::fs::symlink(at("calls"), at("link")).unwrap();
+        std::fs::write(at("calls/a.jsonl"), "").unwrap();
+        let holds = |input: &str, output: &str| {
+            let input = Location::Path(at(input));
+            let input = Input::open(&input, |location| Objects::open(location, None)).unwrap();
+            input.holds(&Location::Path(at(output)))
+        };
+        for output in ["calls", "calls/", "calls/2026", "calls/new/deep", "link", "link/new", "out/../calls/2026"] {
+            std::fs::create_dir_all(at("out")).unwrap();
+            assert!(holds("calls", output), "{output}");
+        }
+        for output in ["out", "calls-out", "out/calls", ""] {
+            assert!(!holds("calls", output), "{output}");
+        }
+        assert!(holds("link", "calls/new"));
+        // `up` has its archive below its output.
+        assert!(!holds("calls/2026", "calls"));
+        // One file is all that is read.
+        assert!(!holds("calls/a.jsonl", "calls"));
+    }
+
+    #[test]
+    fn prefixes_of_a_bucket_are_compared_by_their_parts() {
+        let config = aws_sdk_s3::Config::builder().behavior_version(aws_sdk_s3::config::BehaviorVersion::latest());
+        let client = aws_sdk_s3::Client::from_conf(config.build());
+        let holds = |input: &str, output: &str| {
+            let input = Location::parse(input).unwrap();
+            let input = Input::open(&input, |location| Objects::open(location, Some(client.clone()))).unwrap();
+            input.holds(&Location::parse(output).unwrap())
+        };
+        for output in ["s3://calls/raw", "s3://calls/raw/", "s3://calls/raw/out"] {
+            assert!(holds("s3://calls/raw/", output), "{output}");
+        }
+        assert!(holds("s3://calls", "s3://calls/out"));
+        for output in ["s3://calls/rawdata", "s3://other/raw", "s3://calls", "/raw"] {
+            assert!(!holds("s3://calls/raw", output), "{output}");
+        }
+    }
 }

@@ -78,6 +78,10 @@ pub async fn run(
     if batched(&set).is_empty() {
         return Err(BatchError::NothingToCompute);
     }
+    if options.input.holds(&options.output.location()) {
+        let output = options.output.location().to_string();
+        return Err(BatchError::OutputInInput { output, input: options.input.location() });
+    }
     let mut clock = StageClock::begin();
     let (output, run) = (options.output.clone(), options.run.clone());
     let publication = match options.rebuild {

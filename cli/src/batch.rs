@@ -153,6 +153,7 @@ fn blame(error: BatchError) -> Failure {
         | BatchError::OtherDays { .. }
         | BatchError::OtherDefinitions { .. }
         | BatchError::OtherInput { .. }
+        | BatchError::OutputInInput { .. }
         | BatchError::File { .. }
         | BatchError::Region(_)
         | BatchError::NothingToCompute

@@ -295,6 +295,10 @@ fn batch_refuses_what_it_cannot_use_and_publishes_nothing() {
     let typo = include_str!("../../features.toml").replace("talk_ms < 6000", "tlak_ms < 6000");
     let typo_at = format!("typo.toml:{}:", line_of(&typo, "tlak_ms"));
     fs::write(folder.join("typo.toml"), typo).unwrap();
+    fs::create_dir(folder.join("bad")).unwrap();
+    for file in ["cut.parquet", "garbage.jsonl"] {
+        fs::copy(folder.join(file), folder.join("bad").join(file)).unwrap();
+    }
     fs::create_dir(folder.join("lists")).unwrap();
     fs::write(folder.join("lists/irsf.csv"), include_str!("../../lists/irsf.csv")).unwrap();
     for (arguments, words) in [
@@ -305,7 +309,9 @@ fn batch_refuses_what_it_cannot_use_and_publishes_nothing() {
         ("--input garbage.jsonl --output new", ["garbage.jsonl is binary", "wants call records"]),
         ("--input cut.parquet --output new", ["cut.parquet is damaged", "copy it again"]),
         // Of several bad files, the first by name.
-        ("--input . --output new", ["cut.parquet is damaged", "leave it out"]),
+        ("--input bad --output new", ["cut.parquet is damaged", "leave it out"]),
+        ("--input . --output new", ["new lies in the input .", "outside of it"]),
+        ("--input bad --output bad", ["bad lies in the input bad", "outside of it"]),
         ("--input one.jsonl --output one.jsonl", ["cannot write to one.jsonl", ""]),
         ("--input one.jsonl --output new --as-of 2025-01-01", ["as of 2025-01-01", "2026-11-20"]),
         ("--input one.jsonl --output new --as-of 2026-02-30", ["--as-of", "YEAR-MONTH-DAY"]),
