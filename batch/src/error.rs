@@ -59,6 +59,15 @@ pub enum BatchError {
         /// Where the calls are.
         input: String,
     },
+    /// The measures of the days before are damaged or gone: nothing could be judged by them.
+    #[error(
+        "{key} {problem}: without it days are not judged by those before them. Put it back; or give --accept-quality to go on without it after a look at the new days, which publishes them whatever they look like; or --rebuild to make everything anew from the calls that are still there"
+    )]
+    NoMeasures {
+        /// The quality object of the published run.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The published snapshot was made with other definitions: its day tiles hold other states.
     #[error(

@@ -232,7 +232,7 @@ async fn make(
 ) -> Result<(Manifest, Quality), BatchError> {
     let Made { read, books, days, is_rolled_up } = made;
     let options = &work.options;
-    let past = Before::read(&options.output, &before).await?;
+    let past = Before::read(&options.output, &before, options.hard_findings).await?;
     let mut built = read.built;
     built.extend(work.build(read.days, clock).await?);
     built.sort_unstable_by_key(|day| day.day);

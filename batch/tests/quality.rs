@@ -60,7 +60,8 @@ impl World {
     }
 
     async fn quality(&self, key: String) -> Quality {
-        let file = QualityFile { key, bytes: 0, verdict: Verdict::Passed };
+        let bytes = fs::metadata(self.output().join(&key)).unwrap().len();
+        let file = QualityFile { key, bytes, verdict: Verdict::Passed };
         Quality::read(&Objects::in_folder(self.output()), &file).await.unwrap()
     }
 }
@@ -418,16 +419,45 @@ async fn a_run_that_reads_one_day_carries_the_measures_of_all_others() {
 }
 
 #[tokio::test]
-async fn a_quality_object_that_is_gone_leaves_calls_to_compare() {
+async fn a_quality_object_that_is_damaged_or_gone_ends_the_run_and_may_be_done_without() {
     let world = World::new(1);
     let first = world.run("r1", 1, HardFindings::Stop).await.unwrap();
-    fs::remove_file(world.output().join(&first.manifest.quality.as_ref().unwrap().key)).unwrap();
+    let before = world.current();
+    let path = world.output().join(&first.manifest.quality.as_ref().unwrap().key);
+    let whole = fs::read(&path).unwrap();
     assert!(world.output().join(manifest_key(as_of().plus(-1), &"r1".parse().unwrap())).exists());
     world.write(0, &calls_of(0)[..CALLS / 2]);
-    let (_, findings) = stopped(world.run("r2", 0, HardFindings::Stop).await);
-    assert_eq!(rules(&findings), [("volume_low", as_of())]);
+    // A day of it is left out: still the JSON of a quality object.
+    let mut shorter = world.quality(first.manifest.quality.as_ref().unwrap().key.clone()).await;
+    shorter.days.pop_first();
+    for (left, words) in [
+        (Some(b"{}".to_vec()), "is damaged (it has 2 bytes, the manifest says"),
+        (Some(shorter.to_json().unwrap()), "is damaged (it has"),
+        (Some(vec![b' '; whole.len()]), "is damaged ("),
+        (None, "is in the manifest but not in"),
+    ] {
+        match left {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let error = world.run("r2", 0, HardFindings::Stop).await.unwrap_err();
+        assert!(matches!(error, BatchError::NoMeasures { .. }), "{error}");
+        let told = error.to_string();
+        for word in ["run=r1/quality.json", words, "--accept-quality", "--rebuild", "Put it back"] {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+        assert_eq!(world.current(), before);
+    }
+    fs::write(&path, whole).unwrap();
+    let (_, findings) = stopped(world.run("r3", 0, HardFindings::Stop).await);
+    assert_eq!(rules(&findings), [("volume_low", as_of())], "put back");
+    fs::remove_file(&path).unwrap();
+    // The calls of the days before are in the manifest.
+    let quality = world.run("r4", 0, HardFindings::Accept).await.unwrap().quality.unwrap();
+    assert_eq!((quality.verdict, rules(&quality.findings)), (Verdict::Accepted, vec![("volume_low", as_of())]));
+    assert!(quality.not_judged[0].why.contains("run=r1/quality.json is in the manifest but"), "{quality:?}");
+    // From then on days are judged as before.
     world.write(0, &calls_of(0));
-    let quality = world.run("r3", 0, HardFindings::Stop).await.unwrap().quality.unwrap();
-    assert_eq!((quality.verdict, quality.not_judged.len()), (Verdict::Passed, 1));
-    assert!(quality.not_judged[0].why.contains("run=r1/quality.json cannot be read"), "{:?}", quality.not_judged);
+    let next = world.run("r5", 0, HardFindings::Stop).await.unwrap().quality.unwrap();
+    assert_eq!((next.verdict, next.findings.len(), next.not_judged.len()), (Verdict::Passed, 0, 0));
 }

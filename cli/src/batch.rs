@@ -154,6 +154,7 @@ fn blame(error: BatchError) -> Failure {
         | BatchError::OtherDefinitions { .. }
         | BatchError::OtherInput { .. }
         | BatchError::OutputInInput { .. }
+        | BatchError::NoMeasures { .. }
         | BatchError::File { .. }
         | BatchError::Region(_)
         | BatchError::NothingToCompute

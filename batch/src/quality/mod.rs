@@ -60,9 +60,13 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl Before {
-    /// Reads what the published run left. A quality object that is gone or damaged is no reason to make everything
-    /// anew: days without measures are compared by their calls alone.
-    pub(crate) async fn read(output: &Objects, manifest: &Manifest) -> Result<Self, BatchError> {
+    /// Reads what the published run left. A quality object that is gone or damaged ends the run, unless hard findings
+    /// are accepted: then days without measures are compared by their calls alone.
+    pub(crate) async fn read(
+        output: &Objects,
+        manifest: &Manifest,
+        hard_findings: HardFindings,
+    ) -> Result<Self, BatchError> {
         let mut before = Self {
             as_of: (!manifest.files.is_empty()).then_some(manifest.as_of),
             counted: manifest.days.iter().map(|tiles| (tiles.date, tiles.counted)).collect(),
@@ -76,7 +80,20 @@ impl Before {
                     (before.days, before.accepted) = (quality.days, quality.accepted);
                 }
                 Err(SnapshotError::Objects(error)) => return Err(error.into()),
-                Err(error) => before.lost = Some(format!("{} cannot be read: {error}", file.key)),
+                Err(error) => {
+                    let problem = match error {
+                        SnapshotError::Corrupt { detail, .. } => format!("is damaged ({detail})"),
+                        SnapshotError::Gone { location, .. } => format!("is in the manifest but not in {location}"),
+                        SnapshotError::Format { found, known, .. } => {
+                            format!("has format {found}, this program reads format {known}")
+                        }
+                        error => error.to_string(),
+                    };
+                    if hard_findings == HardFindings::Stop {
+                        return Err(BatchError::NoMeasures { key: file.key.clone(), problem });
+                    }
+                    before.lost = Some(format!("{} {problem}: days before have no measures", file.key));
+                }
             },
         }
         Ok(before)

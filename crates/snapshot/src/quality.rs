@@ -187,12 +187,16 @@ impl Quality {
         }
     }
 
-    /// Reads the quality object that a manifest names.
+    /// Reads the quality object that a manifest names. One of another size than the manifest says is damaged.
     pub async fn read(objects: &Objects, file: &QualityFile) -> Result<Self, SnapshotError> {
         let json = objects.get(&file.key).await.map_err(|error| match error.is_not_found() {
             true => SnapshotError::gone(&file.key, objects),
             false => error.into(),
         })?;
+        if json.len() as u64 != file.bytes {
+            let detail = format!("it has {} bytes, the manifest says {}", json.len(), file.bytes);
+            return Err(SnapshotError::corrupt(&file.key, detail));
+        }
         Self::parse(&file.key, &json)
     }
 
