@@ -1,5 +1,6 @@
 //! What a run did, and how far it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use snapshot::{Manifest, Quality, UtcDay};
@@ -110,6 +111,8 @@ pub struct BatchReport {
     pub gone_files: usize,
     /// Records read by this run, good and bad.
     pub records_read: u64,
+    /// Calls of all files that began on other days than those of the longest window.
+    pub outside: BTreeMap<UtcDay, u64>,
     /// Days of the longest window with a call that was counted.
     pub days: usize,
     /// Days whose tiles this run made.

@@ -108,6 +108,7 @@ pub async fn run(
         older_files: read.older_files,
         gone_files: books.ledger().objects.values().filter(|object| object.gone).count(),
         records_read: read.records,
+        outside: summary::outside(books.ledger(), &days.window),
         days: 0,
         rebuilt: rebuilt(&read),
         took: Vec::new(),

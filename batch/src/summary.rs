@@ -1,6 +1,6 @@
 //! What a manifest says of the input and of the days.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use snapshot::{Calls, DayTiles, Ledger, MissingDay, MissingReason, UtcDay};
 
@@ -14,15 +14,24 @@ pub(crate) fn calls(ledger: &Ledger, window: &BTreeSet<UtcDay>, tiles: &[&DayTil
         for (reason, count) in &object.invalid {
             *calls.invalid.entry(reason.clone()).or_default() += count;
         }
-        let outside = object.days.iter().filter(|(day, _)| !window.contains(day));
-        calls.outside += outside.map(|(_, count)| count).sum::<u64>();
     }
+    calls.outside = outside(ledger, window).values().sum();
     for day in tiles {
         calls.counted += day.counted;
         calls.duplicates += day.duplicates;
         calls.differing_duplicates += day.differing_duplicates;
     }
     calls
+}
+
+/// Calls of days that are not of the window, by day.
+pub(crate) fn outside(ledger: &Ledger, window: &BTreeSet<UtcDay>) -> BTreeMap<UtcDay, u64> {
+    let mut outside = BTreeMap::new();
+    let days = ledger.objects.values().flat_map(|object| &object.days);
+    for (day, count) in days.filter(|(day, _)| !window.contains(day)) {
+        *outside.entry(*day).or_default() += count;
+    }
+    outside
 }
 
 /// The days of the window without a tile. `known` are days of which records came, valid calls or not.

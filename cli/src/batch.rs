@@ -101,10 +101,13 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
         let _ = fs::remove_dir(folder);
     }
     let report = done?;
+    if let Some(warning) = went_back(&report) {
+        eprintln!("tollwatch: {warning}");
+    }
     if arguments.json {
-        print_json(&as_json(&report, &arguments.output))
+        print_json(&as_json(&report, &arguments.output, today))
     } else {
-        print(&as_text(&report, &arguments.output))
+        print(&as_text(&report, &arguments.output, today))
     }
 }
 
@@ -177,7 +180,7 @@ fn blame(error: BatchError) -> Failure {
     }
 }
 
-fn as_text(report: &BatchReport, output: &Location) -> String {
+fn as_text(report: &BatchReport, output: &Location, today: UtcDay) -> String {
     let manifest = &report.manifest;
     let calls = &manifest.calls;
     let (as_of, run) = (manifest.as_of, &manifest.run);
@@ -216,7 +219,13 @@ fn as_text(report: &BatchReport, output: &Location) -> String {
         differing => format!(", {} of which differ from the call counted", HumanCount(differing)),
     };
     line("duplicates", format!("{}{differing}", HumanCount(calls.duplicates)));
-    line("outside", format!("{} calls of other days", HumanCount(calls.outside)));
+    let future = match of_days_to_come(report, today) {
+        0 => String::new(),
+        future => {
+            format!(", {} of them of days after today: look at the clocks of their producers", HumanCount(future))
+        }
+    };
+    line("outside", format!("{} calls of other days{future}", HumanCount(calls.outside)));
     let reasons: Vec<_> =
         calls.invalid.iter().map(|(reason, count)| format!("{} {reason}", HumanCount(*count))).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
@@ -243,6 +252,21 @@ fn as_text(report: &BatchReport, output: &Location) -> String {
     let took: Duration = report.took.iter().map(|(_, took)| *took).sum();
     line("seconds", format!("{:16} {:.1}", "in all", took.as_secs_f64()));
     text
+}
+
+/// What is to be said where a snapshot of an earlier day has taken the place of a later one.
+fn went_back(report: &BatchReport) -> Option<String> {
+    let Manifest { as_of, previous, .. } = &report.manifest;
+    let before = previous.as_ref().filter(|before| before.as_of > *as_of && report.outcome == Outcome::Snapshot)?;
+    Some(format!(
+        "warning: the snapshot of {as_of} has replaced that of {}: the service answers from the older one until a run with a later --as-of",
+        before.as_of
+    ))
+}
+
+/// Calls that cannot have begun yet; among those outside of the windows.
+fn of_days_to_come(report: &BatchReport, today: UtcDay) -> u64 {
+    report.outside.iter().filter(|(day, _)| **day > today).map(|(_, calls)| calls).sum()
 }
 
 /// The verdict, what was found, and what was not looked at.
@@ -278,7 +302,7 @@ fn days(manifest: &Manifest) -> String {
     stretches.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-fn as_json(report: &BatchReport, output: &Location) -> Value {
+fn as_json(report: &BatchReport, output: &Location, today: UtcDay) -> Value {
     let manifest = &report.manifest;
     let seconds: Map<String, Value> = report
         .took
@@ -309,6 +333,7 @@ fn as_json(report: &BatchReport, output: &Location) -> Value {
         "missing_days": manifest.missing_days,
         "left_out": manifest.left_out,
         "calls": manifest.calls,
+        "calls_of_days_to_come": of_days_to_come(report, today),
         "quality": report.quality.as_ref().map(|quality| json!({
             "verdict": quality.verdict,
             "object": manifest.quality.as_ref().map(|file| output.join(&file.key).to_string()),

@@ -385,6 +385,24 @@ fn a_day_that_lacks_calls_is_published_only_after_a_look() {
     assert!(again.contains("  quality    hard, accepted by run 20"), "{again}");
 }
 
+#[test]
+fn calls_of_days_to_come_are_told_apart_from_others_outside_of_the_windows() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    write_day(&folder.join("in"), 9, 3);
+    let of_that_day = fs::read_to_string(folder.join("in/9.jsonl")).unwrap();
+    for (year, count) in [("2025", 1), ("2099", 2)] {
+        let lines = of_that_day.lines().take(count).map(|line| line.replace("\"2026-", &format!("\"{year}-")) + "\n");
+        fs::write(folder.join("in").join(year).with_extension("jsonl"), lines.collect::<String>()).unwrap();
+    }
+    let said = done(folder, "batch --input in --output data --as-of 2026-11-09");
+    assert!(said.contains("  outside    3 calls of other days, 2 of them of days after today: "), "{said}");
+    let again = done(folder, "batch --input in --output data --as-of 2026-11-09 --json");
+    let report: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!((&report["published"], &report["calls_of_days_to_come"]), (&"nothing".into(), &2.into()));
+    assert_eq!(report["calls"]["outside"], 3);
+}
+
 /// Runs the command where no file may be longer than some kilobytes: every write beyond fails, as on a full disk.
 fn run_with_room_for(kilobytes: u32, folder: &Path, arguments: &str) -> Output {
     let command = tests::tollwatch();
@@ -486,6 +504,16 @@ fn old_snapshots_are_listed_and_pruned_without_what_the_current_one_needs() {
         said.contains("3, 0 of them new") && said.contains("0 of 3 days, the others are of earlier runs"),
         "{said}"
     );
+
+    // A snapshot of an earlier day takes its place, and that is said.
+    let output = run(folder, "batch --input in --output data --as-of 2026-11-19 --json");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && said.contains("the snapshot of 2026-11-19 has replaced that of 2026-11-21"),
+        "{said}"
+    );
+    let output = run(folder, "batch --input in --output data --as-of 2026-11-19");
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("warning"), "nothing was published");
 
     refused(folder, "snapshots prune --output data --older-than 5m", &["--older-than", "at least 1h"]);
     refused(folder, "snapshots list --output absent", &["absent does not exist"]);
