@@ -86,6 +86,9 @@ fn labels_become_rows_and_what_cannot_be_read_is_named_before_any_work() {
     refused(folder, &asked("bad.csv", "absent"), &words);
     refused(folder, &asked("empty.csv", "calls"), &["empty.csv holds no label"]);
     refused(folder, &asked("columns.csv", "calls"), &["column number is missing, it has phone, when"]);
+    fs::copy(folder.join("calls/calls-2026-11-20.parquet"), folder.join("labels.parquet")).unwrap();
+    let words = ["labels.parquet is Parquet", "CSV with a header or JSON lines"];
+    refused(folder, &asked("labels.parquet", "calls"), &words);
     refused(folder, &asked("absent.csv", "calls"), &["cannot read absent.csv"]);
     refused(folder, &asked("taken.csv", "calls"), &["a column coverage"]);
     refused(folder, &asked("labels.csv", "absent"), &["absent does not exist"]);

@@ -29,6 +29,17 @@ pub enum LabelsError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// It is a file of another kind.
+    #[error(
+        "{path} {found}: labels are CSV with a header or JSON lines, as text; write them as one of these",
+        path = path.display()
+    )]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        found: &'static str,
+    },
     /// It has no labels in it.
     #[error(
         "{path} holds no label: wants CSV with a header, or JSON lines, with the columns number and time, and level \

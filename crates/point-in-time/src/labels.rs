@@ -14,6 +14,8 @@ use crate::error::{LabelProblem, LabelsError};
 
 /// Problems that are told one by one; the others are counted.
 const PROBLEMS_MAX: usize = 20;
+/// A text has no NUL in its beginning.
+const TEXT_BYTES: usize = 1024;
 /// The columns that say what is asked.
 const NUMBER: &str = "number";
 const LEVEL: &str = "level";
@@ -64,6 +66,9 @@ impl Labels {
         let unreadable = |source| LabelsError::Unreadable { path: path.to_owned(), source };
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let beginning = file.fill_buf().map_err(unreadable)?;
+        if let Some(found) = no_text(beginning) {
+            return Err(LabelsError::NoText { path: path.to_owned(), found });
+        }
         let first = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning).trim_ascii_start().first().copied();
         let mut problems = Problems::default();
         let (names, raw) = match first {
@@ -98,6 +103,22 @@ impl Labels {
     pub fn rows(&self) -> &[Label] {
         &self.rows
     }
+}
+
+/// What the beginning of a file says that is no text. What has no known mark is read as text: an encoding that is not
+/// UTF-8 is told line by line.
+fn no_text(beginning: &[u8]) -> Option<&'static str> {
+    let known: [(&[u8], &str); 7] = [
+        (b"PAR1", "is Parquet"),
+        (b"\x1F\x8B", "is compressed by gzip"),
+        (b"\x28\xB5\x2F\xFD", "is compressed by zstd"),
+        (b"ARROW1", "is an Arrow file"),
+        (b"PK\x03\x04", "is a ZIP file, or a spreadsheet"),
+        (b"\xFF\xFE", "is UTF-16 text"),
+        (b"\xFE\xFF", "is UTF-16 text"),
+    ];
+    let marked = known.iter().find(|(mark, _)| beginning.starts_with(mark)).map(|(_, found)| *found);
+    marked.or_else(|| beginning[..beginning.len().min(TEXT_BYTES)].contains(&0).then_some("is binary"))
 }
 
 #[derive(Default)]
@@ -283,7 +304,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn read(text: &str) -> Result<Labels, LabelsError> {
+    fn read(text: impl AsRef<[u8]>) -> Result<Labels, LabelsError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels");
         std::fs::write(&path, text).unwrap();
@@ -364,6 +385,22 @@ mod tests {
                 Ok(_) => panic!("{text:?} was read"),
             };
             assert!(said.contains(words), "{words:?} is not in {said}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_what_labels_are() {
+        let files: [(&[u8], &str); 6] = [
+            (b"PAR1\x15\x04", "is Parquet"),
+            (b"\x1F\x8B\x08", "is compressed by gzip"),
+            (b"\x28\xB5\x2F\xFD1", "is compressed by zstd"),
+            (b"PK\x03\x04", "a spreadsheet"),
+            (b"n\0u\0m\0", "is binary"),
+            (b"\xFF\xFEn\0", "is UTF-16"),
+        ];
+        for (bytes, words) in files {
+            let said = read(bytes).unwrap_err().to_string();
+            assert!(said.contains(words) && said.contains("CSV with a header or JSON lines"), "{said}");
         }
     }
 
