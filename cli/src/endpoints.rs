@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_kinesis::Client as Kinesis;
 use aws_sdk_kinesis::operation::describe_stream_summary::DescribeStreamSummaryError;
-use tiles::{DynamoTiles, TileStore as _};
+use tiles::{DynamoTiles, StoreError, TileStore as _};
 
-use crate::failure::{Blame as _, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 
 /// How long a table may take to answer for the first time: looking for credentials takes seconds where there are
 /// none.
@@ -61,15 +61,28 @@ impl Endpoint<'_> {
     /// Asks the table for nothing, so that a name or an account that is wrong shows now rather than at every
     /// request.
     pub(crate) async fn check_table(self, tiles: &DynamoTiles, table: &str, table_flag: &str) -> Outcome {
+        let flag = self.flag;
         let whose = match self.url {
             Some(url) => format!("the DynamoDB at {url}"),
             None => "the DynamoDB of the AWS account".to_owned(),
         };
-        let what = || format!("table {table} of {whose} cannot be read: name another with {table_flag}");
-        match tokio::time::timeout(FIRST_ANSWER_MAX, tiles.query("-", "0", "1")).await {
-            Ok(answered) => answered.map(drop).with_context(what).or_user(),
-            Err(_) => Err(anyhow!("no answer in {} s", FIRST_ANSWER_MAX.as_secs())).with_context(what).or_user(),
-        }
+        let unreachable = |why: String| {
+            anyhow!("table {table} of {whose} cannot be reached: check {flag}, or region and credentials ({why})")
+        };
+        let why = match tokio::time::timeout(FIRST_ANSWER_MAX, tiles.query("-", "0", "1")).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(StoreError::NoTable(_))) => anyhow!(
+                "there is no table {table} in {whose}: check {table_flag} and {flag}, or make it as docs/batch.md says"
+            ),
+            Ok(Err(StoreError::Fatal(why))) => {
+                anyhow!(
+                    "table {table} of {whose} cannot be read: check its permissions and keys, or name another with {table_flag} ({why})"
+                )
+            }
+            Ok(Err(error)) => unreachable(error.to_string()),
+            Err(_) => unreachable(format!("no answer in {} s", FIRST_ANSWER_MAX.as_secs())),
+        };
+        Err(Failure::user(why))
     }
 
     /// The SDK takes any text for an endpoint and fails at every request; local endpoints speak plain HTTP.

@@ -177,6 +177,27 @@ async fn a_lost_table_is_counted_again_from_the_archive() {
     let since_ms = UtcDay::of_ms(END_MS).start_ms() + (12 - HOURS - 2) * HOUR_MS;
     assert_eq!(read_coverage(&again, set.version()).await.unwrap(), Some(since_ms));
     assert!(said(&run("again", &plan)).contains("nothing to do"));
+    let refused = |table: &str, endpoint: &str, plan: &Path, more: &[&str], words: &[&str]| {
+        let output = command(&raw, table, endpoint, plan).args(more).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        for word in words {
+            assert!(said.contains(word), "{word:?} is not in {said}");
+        }
+        assert!(!["{ ", "ServiceError", "Some(", "source:"].iter().any(|debug| said.contains(debug)), "{said}");
+    };
+    let words = ["is of another backfill: --allowed-lateness is 24 in the plan and 2 now. ", "--plan"];
+    refused("again", &endpoint, &plan, &["--allowed-lateness", "2"], &words);
+    let new = folder.path().join("new.json");
+    let words = [
+        "there is no table absent in the DynamoDB at http://",
+        "check --to and --dynamodb-endpoint",
+        "docs/batch.md",
+    ];
+    refused("absent", &endpoint, &new, &[], &words);
+    let words = ["table again of the DynamoDB at http://127.0.0.1:9 cannot be reached", "check --dynamodb-endpoint"];
+    refused("again", "http://127.0.0.1:9", &new, &[], &words);
+    assert!(!new.exists());
     // Another backfill of the same calls finds them all counted.
     let output = run("again", &folder.path().join("more.json"));
     assert!(said(&output).contains("counted  0 calls"), "{}", said(&output));

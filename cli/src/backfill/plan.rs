@@ -41,6 +41,24 @@ pub(super) struct Purpose {
     pub(super) retention_ms: i64,
 }
 
+impl Purpose {
+    /// The options that are others in a plan than they are now, in words.
+    fn differences(&self, now: &Self) -> Vec<String> {
+        let hours = |time_ms: i64| (time_ms / HOUR_MS).to_string();
+        let time = |time_ms: i64| cdr::format_time(time_ms);
+        let options = [
+            ("--from", self.from.clone(), now.from.clone()),
+            ("--to", self.table.clone(), now.table.clone()),
+            ("the feature set (--definitions)", self.feature_set_version.clone(), now.feature_set_version.clone()),
+            ("--since", time(self.since_ms), time(now.since_ms)),
+            ("--allowed-lateness", hours(self.allowed_lateness_ms), hours(now.allowed_lateness_ms)),
+            ("--stream-retention", hours(self.retention_ms), hours(now.retention_ms)),
+        ];
+        let others = options.into_iter().filter(|(_, before, now)| before != now);
+        others.map(|(option, before, now)| format!("{option} is {before} in the plan and {now} now")).collect()
+    }
+}
+
 /// Objects whose records are put in order together: those of an hour of arrival, or one that is of no hour.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Group {
@@ -104,8 +122,13 @@ impl Plan {
     /// new since are fine: another backfill counts them.
     pub(super) fn check(&self, of: &Purpose, objects: &[ObjectMeta], path: &Path) -> anyhow::Result<()> {
         let path = path.display();
-        if self.of != *of {
-            bail!("plan {path} is for another backfill ({:?}): go on as it says, or name another file", self.of);
+        let differences = self.of.differences(of);
+        if !differences.is_empty() {
+            bail!(
+                "plan {path} is of another backfill: {}. Give what the plan has to go on with it, or name another file with \
+                 --plan to begin anew",
+                differences.join("; ")
+            );
         }
         let versions: BTreeMap<&str, &str> =
             objects.iter().map(|object| (object.key.as_str(), object.version.as_str())).collect();
@@ -157,6 +180,22 @@ mod tests {
             allowed_lateness_ms: 1,
             retention_ms: 1,
         }
+    }
+
+    #[test]
+    fn a_plan_of_other_options_says_which() {
+        let plan = Plan::new("id".into(), purpose("2026-11-20"), vec![object("a", "1")]);
+        let other = Purpose { from: "old".to_owned(), allowed_lateness_ms: 2 * HOUR_MS, ..purpose("2026-11-19") };
+        let told = plan.check(&other, &[object("a", "1")], Path::new("p.json")).unwrap_err().to_string();
+        for words in [
+            "plan p.json is of another backfill: --from is raw in the plan and old now; ",
+            "; --since is 2026-11-20T00:00:00.000Z in the plan and 2026-11-19T00:00:00.000Z now; ",
+            "; --allowed-lateness is 0 in the plan and 2 now. ",
+            "--plan",
+        ] {
+            assert!(told.contains(words), "{words:?} is not in {told}");
+        }
+        assert!(!told.contains("--to") && !told.contains('{'), "{told}");
     }
 
     #[test]

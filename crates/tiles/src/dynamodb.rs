@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
@@ -201,13 +201,29 @@ where
         "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {
             StoreError::Throttled(message)
         }
+        "ResourceNotFoundException" => StoreError::NoTable(message),
         "InternalServerError" | "ServiceUnavailable" | "" => StoreError::Unavailable(message),
         _ => StoreError::Fatal(message),
     }
 }
 
-fn shown<E: std::error::Error>(error: &E) -> String {
-    DisplayErrorContext(error).to_string()
+/// What the service said; where it said nothing, what happened on the way to it. The SDK's own text of it is that of a
+/// debugger.
+fn shown<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let said = error.as_service_error().map(|service| (service.code(), service.message()));
+    match said {
+        Some((Some(code), Some(message))) => format!("{code}: {message}"),
+        Some((Some(code), None)) => code.to_owned(),
+        _ => {
+            let causes = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
+            let mut told: Vec<String> = causes.map(ToString::to_string).collect();
+            told.dedup();
+            told.join(": ")
+        }
+    }
 }
 
 fn version_value(version: TileVersion) -> AttributeValue {

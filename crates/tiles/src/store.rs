@@ -63,7 +63,10 @@ pub enum StoreError {
     /// No answer, or one that says so: the write may or may not have happened. Try again.
     #[error("the tile store gave no answer: {0}")]
     Unavailable(String),
-    /// Trying again will not help: a missing table, no permission, an item that no version of Tollwatch wrote.
+    /// There is no such table.
+    #[error("the table of tiles does not exist: {0}")]
+    NoTable(String),
+    /// Trying again will not help: no permission, an item that no version of Tollwatch wrote.
     #[error("the tile store refused: {0}")]
     Fatal(String),
 }
@@ -71,7 +74,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same request may succeed later.
     pub const fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Fatal(_))
+        !matches!(self, Self::NoTable(_) | Self::Fatal(_))
     }
 }
 
