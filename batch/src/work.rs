@@ -1,7 +1,8 @@
 //! The parts of a run that compute, each where it may block, and how far they are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,9 +45,12 @@ impl Work {
         set: Arc<FeatureSet>,
         progress: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<Arc<Self>, BatchError> {
+        let mut builder = tempfile::Builder::new();
+        // What is in it is keyed by phone numbers.
+        builder.prefix("tollwatch-batch-").permissions(Permissions::from_mode(0o700));
         let temporary = match &options.temporary {
-            Some(folder) => tempfile::Builder::new().prefix("tollwatch-batch-").tempdir_in(folder),
-            None => tempfile::Builder::new().prefix("tollwatch-batch-").tempdir(),
+            Some(folder) => builder.tempdir_in(folder),
+            None => builder.tempdir(),
         };
         let temporary = temporary.map_err(|source| {
             let path = options.temporary.clone().unwrap_or_else(std::env::temp_dir);

@@ -20,6 +20,7 @@ use crate::defaults::FeatureFile;
 use crate::failure::{self, Blame as _, Failure};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
+use crate::run_folder::RunFolder;
 use crate::{clock, locations, times};
 
 /// What it is told.
@@ -68,6 +69,7 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
     let input = Input::open(&arguments.input, |location| Objects::open(location, client)).or_user()?;
     let output = locations::open(&arguments.output).await?;
     let made = check_writable(&arguments.output)?;
+    let folder = RunFolder::make()?;
     let options = BatchOptions {
         input,
         output,
@@ -77,7 +79,7 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
         complete_for_arrivals_before: None,
         rebuild: if arguments.rebuild { Rebuild::Always } else { Rebuild::Never },
         hard_findings: if arguments.accept_quality { HardFindings::Accept } else { HardFindings::Stop },
-        temporary: None,
+        temporary: Some(folder.path().to_owned()),
         read,
         threads: arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
     };
@@ -93,7 +95,7 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
             blame(error)
         })
     };
-    let done = unless_interrupted("nothing was published", work).await;
+    let done = unless_interrupted("nothing was published", Some(folder.path()), work).await;
     if done.is_err()
         && let Some(folder) = made
     {

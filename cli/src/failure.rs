@@ -28,6 +28,11 @@ impl Failure {
         Self { error: error.into(), code: 3 }
     }
 
+    /// The error alone, for one who goes on without.
+    pub(crate) fn into_error(self) -> anyhow::Error {
+        self.error
+    }
+
     /// Says what is wrong, with its causes, on the error stream.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("tollwatch: {}", chained(&self.error));

@@ -80,7 +80,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let last_day = UtcDay::of_ms(generator.config().end_ms - 1);
     let first_day = UtcDay::of_ms(generator.config().start_ms());
 
-    let done = unless_interrupted("nothing was written", async {
+    let done = unless_interrupted("nothing was written", None, async {
         let staging = tempfile::Builder::new().prefix(".generating-").tempdir_in(&output);
         let staging = staging.with_context(cannot_write).or_user()?;
         let folder = staging.path().to_owned();

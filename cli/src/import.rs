@@ -101,7 +101,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     }
     let files = arguments.files;
     let format = target.format();
-    let done = unless_interrupted("nothing was written", async {
+    let done = unless_interrupted("nothing was written", None, async {
         let staging = tempfile::Builder::new().prefix(".importing-").tempdir_in(&folder);
         let staging = staging.with_context(cannot_write).or_user()?;
         let mut import = Import {

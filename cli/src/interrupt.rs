@@ -1,29 +1,36 @@
-//! Ctrl-C in the middle of a piece of work.
+//! Ctrl-C or SIGTERM in the middle of a piece of work.
+
+use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Blame as _, Failure};
+use crate::run_folder::remove_now;
 
 /// The exit code of a command that Ctrl-C ended, as shells have it.
 pub(crate) const INTERRUPTED: i32 = 130;
+/// The same of SIGTERM.
+const TERMINATED: i32 = 143;
 
-/// Does the work; Ctrl-C drops it, so that the temporary folders it owns go with it, and ends the command.
+/// Does the work. Ctrl-C and SIGTERM drop it, so that what it owns goes with it, remove the temporary folder that its
+/// threads write to, and end the command.
 pub(crate) async fn unless_interrupted<T>(
     what: &str,
+    temporary: Option<&Path>,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let interrupted = tokio::select! {
+    let mut terminate = signal(SignalKind::terminate()).or_internal()?;
+    let code = tokio::select! {
         done = work => return done,
-        interrupted = tokio::signal::ctrl_c() => interrupted,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| INTERRUPTED).or_internal()?,
+        _ = terminate.recv() => TERMINATED,
     };
-    match interrupted {
-        Ok(()) => {
-            eprintln!("tollwatch: interrupted: {what}");
-            // Threads that still compute would be waited for.
-            std::process::exit(INTERRUPTED)
-        }
-        Err(error) => Err(Failure::internal(error)),
+    if let Some(folder) = temporary {
+        remove_now(folder);
     }
+    eprintln!("tollwatch: interrupted: {what}");
+    // Threads that still compute would be waited for.
+    std::process::exit(code)
 }
 
 /// Waits for Ctrl-C or, as service managers ask, SIGTERM.

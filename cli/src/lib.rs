@@ -31,6 +31,7 @@ mod pipeline;
 mod progress;
 mod quarantine;
 mod replay;
+mod run_folder;
 mod serve;
 mod snapshots;
 mod times;

@@ -107,7 +107,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Ok(loading)
     });
     let Loading { calls, refused } =
-        unless_interrupted("nothing was put", async { reading.await.or_internal()? }).await?;
+        unless_interrupted("nothing was put", None, async { reading.await.or_internal()? }).await?;
     let Calls { mut calls, oldest_ms } = calls;
     if calls.is_empty() {
         let rows = HumanCount(refused.rows());
@@ -124,7 +124,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let Arguments { stream, speed, .. } = arguments;
     let bar = progress::bar("put calls", total, "calls");
     let work = put_all(&kinesis, &stream, calls, speed, |put| bar.set_position(put));
-    unless_interrupted("the calls put so far stay on the stream", async { work.await.or_internal() }).await?;
+    unless_interrupted("the calls put so far stay on the stream", None, async { work.await.or_internal() }).await?;
     bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     print(&format!(

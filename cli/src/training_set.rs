@@ -62,9 +62,10 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let archive = CallArchive::open(&arguments.input).await?;
     let options = Options { late_arrivals: arguments.late_arrivals, calls_in_memory: arguments.calls_in_memory };
     let (version, out) = (set.version().to_owned(), arguments.out.clone());
+    let folder = archive.folder().to_owned();
     let work = tokio::task::spawn_blocking(move || write(&set, &plan, &archive, &read, options, &labels, &out));
     let work = async { work.await.context("the work broke off").or_internal()? };
-    let report = unless_interrupted("nothing was written", work).await?;
+    let report = unless_interrupted("nothing was written", Some(&folder), work).await?;
     if arguments.json {
         let mut text = serde_json::to_string_pretty(&as_json(&report, &arguments, &version)).or_internal()?;
         text.push('\n');

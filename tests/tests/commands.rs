@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use call_files::ReadOptions;
@@ -440,6 +441,60 @@ fn a_disk_that_is_full_leaves_the_snapshot_before_and_no_temporary_files() {
     let said = done(folder, batch);
     assert!(said.starts_with("published the snapshot of 2026-11-20 in data"), "{said}");
     assert!(said.contains("2, 1 of them new"), "{said}");
+}
+
+/// Starts a batch run over calls enough for it to be broken off, and returns it with its temporary folder, once that has
+/// something in it.
+fn start_batch(folder: &Path) -> (Child, PathBuf) {
+    let before: Vec<PathBuf> = fs::read_dir(folder.join("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut command = tests::tollwatch();
+    command.args(["batch", "--input", "in", "--output", "data", "--as-of", "2026-11-09"]).current_dir(folder);
+    let mut run = command.env("TMPDIR", folder.join("tmp")).stderr(Stdio::null()).spawn().unwrap();
+    loop {
+        assert!(run.try_wait().unwrap().is_none(), "it was done before it could be broken off");
+        let made = fs::read_dir(folder.join("tmp")).unwrap().map(|entry| entry.unwrap().path());
+        // One that is being removed has no more to be read.
+        let mut of_run = made.filter(|path| !before.contains(path));
+        let is_used = |path: &PathBuf| fs::read_dir(path).is_ok_and(|entries| entries.count() > 1);
+        if let Some(made) = of_run.find(is_used) {
+            return (run, made);
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_run_that_is_broken_off_leaves_no_calls_behind() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    fs::create_dir(folder.join("tmp")).unwrap();
+    for day in 1..=9 {
+        write_day(&folder.join("in"), day, 8_000);
+    }
+    let (mut run, _) = start_batch(folder);
+    let stopped = Command::new("kill").arg(run.id().to_string()).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(run.wait().unwrap().code(), Some(143));
+    assert_eq!(tree(&folder.join("tmp")), BTreeMap::new());
+
+    // Nothing can be done by one that is killed, but by the next.
+    let (mut run, left) = start_batch(folder);
+    assert_eq!(left.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(left.exists());
+    let (mut alive, other) = start_batch(folder);
+    assert!(!left.exists() && other.exists());
+    alive.kill().unwrap();
+    alive.wait().unwrap();
+    let next = tests::tollwatch()
+        .args(["batch", "--input", "in", "--output", "data", "--as-of", "2026-11-09"])
+        .env("TMPDIR", folder.join("tmp"))
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(next.status.success(), "{next:?}");
+    assert_eq!(tree(&folder.join("tmp")), BTreeMap::new());
 }
 
 #[test]

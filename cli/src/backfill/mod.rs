@@ -19,7 +19,6 @@ use count_calls::{
 use event_source::{Record, kinesis_event};
 use indicatif::HumanCount;
 use objects::{Location, Objects};
-use tempfile::TempDir;
 use tiles::{DynamoTiles, move_coverage_back};
 use tokio::time::{Instant, sleep};
 
@@ -29,6 +28,7 @@ use crate::endpoints::Endpoint;
 use crate::failure::{Blame as _, Outcome};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
+use crate::run_folder::RunFolder;
 use crate::{clock, locations, progress, times};
 
 /// Of its records: derived tiles of a backfill have a writer of their own.
@@ -120,12 +120,14 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
             arguments.plan.display()
         ));
     }
-    let mut backfill = Backfill::new(archive, tiles, set, plan, arguments.plan, now_ms).or_internal()?;
+    let copies = RunFolder::make()?;
+    let folder = copies.path().to_owned();
+    let mut backfill = Backfill::new(archive, tiles, set, plan, arguments.plan, copies, now_ms).or_internal()?;
     let work = async {
         backfill.count().await.or_internal()?;
         Ok(backfill.report)
     };
-    let report = unless_interrupted("the same command goes on where it was", work).await?;
+    let report = unless_interrupted("the same command goes on where it was", Some(&folder), work).await?;
     print(&report.text())
 }
 
@@ -151,7 +153,7 @@ struct Backfill {
     counter: CallCounter<DynamoTiles, SetAsideBefore>,
     plan: Plan,
     path: PathBuf,
-    copies: TempDir,
+    copies: RunFolder,
     report: Report,
 }
 
@@ -190,6 +192,7 @@ impl Backfill {
         set: Arc<FeatureSet>,
         plan: Plan,
         path: PathBuf,
+        copies: RunFolder,
         now_ms: i64,
     ) -> anyhow::Result<Self> {
         let numbers = Arc::new(NumberPlan::new(&set.settings().default_region)?);
@@ -202,7 +205,6 @@ impl Backfill {
         };
         let counter =
             CallCounter::new(tiles.clone(), SetAsideBefore, Arc::clone(&set), Arc::clone(&numbers), settings);
-        let copies = tempfile::tempdir().context("a temporary folder is needed; see TMPDIR")?;
         Ok(Self { archive, tiles, set, numbers, counter, plan, path, copies, report: Report::default() })
     }
 

@@ -11,7 +11,7 @@ mod material;
 mod report;
 mod serve_check;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,9 @@ use crate::defaults::{STREAM, TILE_TABLE};
 use crate::demo::material::Material;
 use crate::demo::report::{DemoReport, Step};
 use crate::failure::{Blame as _, Failure, Outcome};
+use crate::interrupt::unless_interrupted;
 use crate::pipeline::{Consumer, ConsumerParts, Running, put_records, service};
+use crate::run_folder::RunFolder;
 use crate::{clock, progress, times};
 
 /// Shards of the demo's stream.
@@ -75,10 +77,15 @@ pub(crate) struct Arguments {
 
 /// Runs the demo; fails if any value differs from the recount.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    let temporary = RunFolder::make()?;
+    let work = play(arguments, temporary.path());
+    unless_interrupted("the demo is not over", Some(temporary.path()), work).await
+}
+
+async fn play(arguments: Arguments, temporary: &Path) -> Outcome {
     // The recount knows the default features only.
     let set = Arc::new(definition_file::read(None).or_internal()?);
-    let temporary = tempfile::tempdir().context("no temporary folder can be made").or_user()?;
-    let folder = arguments.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let folder = arguments.keep.clone().unwrap_or_else(|| temporary.to_owned());
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display())).or_user()?;
 
     let mut report = DemoReport::default();
@@ -101,7 +108,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     });
 
     let data = Objects::in_folder(folder.join("data"));
-    run_batch(&material, &set, &data, &mut report).await?;
+    run_batch(&material, &set, &data, temporary, &mut report).await?;
     let stream = stream_calls(&material, &set, &folder, &mut report).await?;
 
     let (truth, took) = truth.await.context("the recount broke").or_internal()?;
@@ -160,6 +167,7 @@ async fn run_batch(
     material: &Material,
     set: &Arc<FeatureSet>,
     data: &Objects,
+    temporary: &Path,
     report: &mut DemoReport,
 ) -> Result<(), Failure> {
     let options = BatchOptions {
@@ -171,7 +179,7 @@ async fn run_batch(
         // A folder that was kept may hold a snapshot of other calls.
         rebuild: Rebuild::Always,
         hard_findings: HardFindings::Accept,
-        temporary: None,
+        temporary: Some(temporary.to_owned()),
         read: material.read.clone(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };

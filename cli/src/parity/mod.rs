@@ -73,9 +73,10 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let log = Log::open(&arguments.responses)?;
     let archive = CallArchive::open(&arguments.input).await?;
     let json = arguments.json;
+    let folder = archive.folder().to_owned();
     let work = tokio::task::spawn_blocking(move || compare(&arguments, log, &archive));
     let work = async { work.await.context("the recount broke off").or_internal()? };
-    let report = unless_interrupted("nothing was reported", work).await?;
+    let report = unless_interrupted("nothing was reported", Some(&folder), work).await?;
     let total = report.findings.total();
     if json {
         print(&(serde_json::to_string_pretty(&as_json(&report, &total)).or_internal()? + "\n"))?;

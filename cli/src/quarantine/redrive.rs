@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Ok(redrive)
     };
     let what = "records that are on the stream and still in quarantine count once all the same";
-    let Redrive { stream, told, .. } = unless_interrupted(what, work).await?;
+    let Redrive { stream, told, .. } = unless_interrupted(what, None, work).await?;
     told.hint();
     print(&told.summary(&stream, arguments.dry_run))
 }

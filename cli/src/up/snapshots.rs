@@ -10,6 +10,9 @@ use call_files::ReadOptions;
 use objects::Objects;
 use snapshot::{CURRENT, Manifest, Pruning, RAW, Retention, RunId, UtcDay};
 
+use crate::failure::Failure;
+use crate::run_folder::RunFolder;
+
 /// What the runs of `up` are called, before the millisecond of their beginning.
 const RUN: &str = "up-";
 /// How long a snapshot stays after another has taken its place, and what a run left after it wrote last: longer than
@@ -69,6 +72,7 @@ impl Snapshots {
         complete_before: Option<i64>,
     ) -> anyhow::Result<Option<BatchReport>> {
         let location = self.data.location().join(RAW);
+        let folder = RunFolder::make().map_err(Failure::into_error)?;
         let options = BatchOptions {
             input: Input::open(&location, |location| Objects::open(location, None))?,
             output: self.data.clone(),
@@ -78,7 +82,7 @@ impl Snapshots {
             rebuild: Rebuild::WhereOther,
             // Its calls are made up, and a pause of it is a gap in them: what is found is in the quality object.
             hard_findings: HardFindings::Accept,
-            temporary: None,
+            temporary: Some(folder.path().to_owned()),
             read: ReadOptions::default(),
             // The stream and the service go on beside it.
             threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
