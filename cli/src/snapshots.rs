@@ -118,7 +118,14 @@ async fn prune(arguments: PruneArguments) -> Outcome {
         });
         let runs: Vec<_> = runs.collect();
         let (kept, published) = (pruning.files_kept, pruning.published_kept);
-        let all = json!({ "deleted": arguments.yes, "runs": runs, "files_kept": kept, "published_kept": published });
+        let (files, bytes) = half_written(&pruning);
+        let all = json!({
+            "deleted": arguments.yes,
+            "runs": runs,
+            "half_written": { "files": files, "bytes": bytes },
+            "files_kept": kept,
+            "published_kept": published,
+        });
         return print(&format!("{all:#}\n"));
     }
     print(&as_text(&pruning, arguments.yes))
@@ -131,8 +138,14 @@ fn as_text(pruning: &Pruning, is_done: bool) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{:<40}  {what:<13}  {} files, {}", run.run, run.keys.len(), HumanBytes(run.bytes));
     }
-    let files: usize = pruning.runs.iter().map(|run| run.keys.len()).sum();
-    let bytes = HumanBytes(pruning.runs.iter().map(|run| run.bytes).sum());
+    let (left, left_bytes) = half_written(pruning);
+    if left > 0 {
+        let bytes = HumanBytes(left_bytes);
+        let _ =
+            writeln!(text, "{:<40}  {:<13}  {left} files, {bytes}", "half-written, of runs that were killed", "-");
+    }
+    let files = left + pruning.runs.iter().map(|run| run.keys.len()).sum::<usize>();
+    let bytes = HumanBytes(left_bytes + pruning.runs.iter().map(|run| run.bytes).sum::<u64>());
     let said = match (files, is_done) {
         (0, _) => "nothing to delete".to_owned(),
         (_, true) => format!("deleted {files} files, {bytes}"),
@@ -140,6 +153,12 @@ fn as_text(pruning: &Pruning, is_done: bool) -> String {
     };
     let _ = writeln!(text, "{said}; {} published runs and {} files stay", pruning.published_kept, pruning.files_kept);
     text
+}
+
+/// How many files runs that were killed have left half-written, and their size.
+fn half_written(pruning: &Pruning) -> (usize, u64) {
+    let files = &pruning.abandoned.files;
+    (files.len(), files.iter().map(|file| file.size).sum())
 }
 
 fn as_json(published: &Published) -> serde_json::Value {

@@ -543,11 +543,17 @@ fn old_snapshots_are_listed_and_pruned_without_what_the_current_one_needs() {
             fs::File::options().write(true).open(folder.join("data").join(name)).unwrap().set_modified(past).unwrap();
         }
     }
+    let left = folder.join("data/daily/date=2026-11-20/.objects-41-0");
+    fs::write(&left, "half").unwrap();
+    fs::File::options().write(true).open(&left).unwrap().set_modified(past).unwrap();
+    let before = tree(&folder.join("data"));
     let said = done(folder, "snapshots prune --output data --keep 1");
+    assert!(said.contains("half-written, of runs that were killed") && said.contains("1 files, 4 B\n"), "{said}");
     assert!(said.contains("would be deleted: repeat with --yes; 1 published runs"), "{said}");
     assert_eq!(tree(&folder.join("data")), before);
     let said = done(folder, "snapshots prune --output data --keep 2 --yes");
     assert!(said.contains("deleted ") && said.contains("2 published runs"), "{said}");
+    assert!(!left.exists());
     done(folder, "snapshots prune --output data --keep 1 --yes");
     let listed: serde_json::Value =
         serde_json::from_str(&done(folder, "snapshots list --output data --json")).unwrap();

@@ -113,9 +113,8 @@ impl Files {
         let key = key.to_owned();
         self.run("write", &key.clone(), move |files| {
             let path = files.path(&key);
-            files.make_folder_of(&key, &path)?;
+            let mut temporary = files.temporary_for(&key, &path)?;
             let write_error = |error: io::Error| files.error("write", &key, &error);
-            let mut temporary = Temporary::beside(&path).map_err(write_error)?;
             temporary.file.write_all(&bytes).map_err(write_error)?;
             let _held = files.lock().map_err(write_error)?;
             if let Some(expected) = expected
@@ -194,9 +193,8 @@ impl Files {
             let local_error = |source| Error::LocalFile { path: from.display().to_string(), source };
             let source = File::open(&from).map_err(local_error)?;
             let path = files.path(&key);
-            files.make_folder_of(&key, &path)?;
+            let mut temporary = files.temporary_for(&key, &path)?;
             let write_error = |error: io::Error| files.error("write", &key, &error);
-            let mut temporary = Temporary::beside(&path).map_err(write_error)?;
             let (_, version) = copy_hashed(source, &mut temporary.file, local_error, write_error)?;
             let _held = files.lock().map_err(write_error)?;
             temporary.rename_to(&path).map_err(write_error)?;
@@ -206,7 +204,7 @@ impl Files {
     }
 
     /// Runs file work where it may block.
-    async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         action: &'static str,
         key: &str,
@@ -224,11 +222,18 @@ impl Files {
         fs::read(self.path(key)).map(Bytes::from).map_err(|error| self.read_error(key, &error))
     }
 
-    fn make_folder_of(&self, key: &str, path: &Path) -> Result<(), Error> {
-        match path.parent().map(fs::create_dir_all) {
-            Some(Err(error)) => Err(self.error("write", key, &error)),
-            _ => Ok(()),
-        }
+    /// A file to write to, that is to become `path`. Its folder may be removed as an empty one before there is something
+    /// in it, and is made again then.
+    fn temporary_for(&self, key: &str, path: &Path) -> Result<Temporary, Error> {
+        let make = || {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            Temporary::beside(path)
+        };
+        let made = match make() {
+            Err(error) if error.kind() == ErrorKind::NotFound => make(),
+            made => made,
+        };
+        made.map_err(|error| self.error("write", key, &error))
     }
 
     /// Waits for its turn to change something. Given back when dropped.
@@ -292,7 +297,7 @@ impl Files {
         }
     }
 
-    fn error(&self, action: &'static str, key: &str, error: &io::Error) -> Error {
+    pub(crate) fn error(&self, action: &'static str, key: &str, error: &io::Error) -> Error {
         let (key, location, detail) = (key.to_owned(), self.location().to_string(), error.to_string());
         match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -366,7 +371,7 @@ fn copy_hashed(
     }
 }
 
-fn listed(key: String, meta: &fs::Metadata) -> ObjectMeta {
+pub(crate) fn listed(key: String, meta: &fs::Metadata) -> ObjectMeta {
     let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified_secs = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
     ObjectMeta { key, size: meta.len(), version: listed_version(meta), modified_secs }

@@ -7,6 +7,7 @@
 //! What differs: files are not flushed to the disk (a put survives a dying process, not a power cut), and the
 //! versions in a listing of files are their times and sizes, since a hash would read them all.
 
+mod abandoned;
 mod error;
 mod files;
 mod key;
@@ -18,6 +19,7 @@ mod s3_error;
 mod s3_upload;
 mod temporary;
 
+pub use abandoned::Abandoned;
 pub use error::{Error, LocationError};
 pub use key::{MAX_KEY_BYTES, check_key};
 pub use location::Location;

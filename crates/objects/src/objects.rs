@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::files::Files;
 use crate::key::{check_key, check_prefix};
 use crate::s3::S3;
-use crate::{Error, Expected, Location, ObjectMeta, Version};
+use crate::{Abandoned, Error, Expected, Location, ObjectMeta, Version};
 
 /// Objects by key in a folder or in a prefix of an S3 bucket. Cheap to clone.
 ///
@@ -136,6 +136,24 @@ impl Objects {
         match self {
             Self::Files(files) => files.delete(key).await,
             Self::S3(s3) => s3.delete(key).await,
+        }
+    }
+
+    /// What writers that died have left below a folder, not changed since `before_secs` (seconds since 1970 UTC). Nothing
+    /// on S3, where a half-written object is not stored: a rule of the bucket ends uploads that were broken off.
+    pub async fn abandoned(&self, folder: &str, before_secs: i64) -> Result<Abandoned, Error> {
+        check_prefix(folder)?;
+        match self {
+            Self::Files(files) => files.abandoned(folder, before_secs).await,
+            Self::S3(_) => Ok(Abandoned::default()),
+        }
+    }
+
+    /// Deletes what [`Objects::abandoned`] found; of its folders those that are empty.
+    pub async fn remove_abandoned(&self, abandoned: &Abandoned) -> Result<(), Error> {
+        match self {
+            Self::Files(files) => files.remove_abandoned(abandoned).await,
+            Self::S3(_) => Ok(()),
         }
     }
 

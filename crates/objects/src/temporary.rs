@@ -42,6 +42,13 @@ impl Temporary {
     }
 }
 
+/// Whether a file of this name is one that was being written.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = name.strip_prefix(OWN_FILES).and_then(|numbers| numbers.split_once('-'));
+    numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
+}
+
 impl Drop for Temporary {
     fn drop(&mut self) {
         if let Some(path) = &self.path {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use objects::{ObjectMeta, Objects};
+use objects::{Abandoned, ObjectMeta, Objects};
 
 use crate::layout::{DAILY, SNAPSHOTS};
 use crate::{Published, SnapshotError, history, run_of};
@@ -30,6 +30,8 @@ pub struct Pruning {
     pub published_kept: usize,
     /// Files that stay.
     pub files_kept: usize,
+    /// What runs that were killed have left half-written; folders that are empty go with it.
+    pub abandoned: Abandoned,
 }
 
 /// Files of one run that nothing needs.
@@ -60,7 +62,13 @@ impl Pruning {
         }
         let mut files = objects.list(DAILY).await?;
         files.extend(objects.list(SNAPSHOTS).await?);
-        Ok(Self::of(&published, files, retention, concerns))
+        let mut pruning = Self::of(&published, files, retention, concerns);
+        for folder in [DAILY, SNAPSHOTS] {
+            let found = objects.abandoned(folder, retention.unused_since_secs).await?;
+            pruning.abandoned.files.extend(found.files);
+            pruning.abandoned.folders.extend(found.folders);
+        }
+        Ok(pruning)
     }
 
     fn of(
@@ -115,6 +123,7 @@ impl Pruning {
             let deletes = run.keys.iter().map(|key| objects.delete(key));
             stream::iter(deletes).buffered(DELETES_IN_FLIGHT).try_collect::<Vec<()>>().await?;
         }
+        objects.remove_abandoned(&self.abandoned).await?;
         Ok(())
     }
 }
