@@ -13,6 +13,7 @@ use objects::Location;
 
 use crate::call_input::{ReadFlags, Refusals, read_calls};
 use crate::failure::{Blame as _, Failure, Outcome};
+use crate::import_files::{ImportFile, inputs};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
 use crate::progress;
@@ -20,7 +21,7 @@ use crate::progress;
 /// What it is told.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Files of calls
+    /// Files of calls; with --archive also folders, of which all files of calls are read
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -32,7 +33,8 @@ pub(crate) struct Arguments {
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
     output_format: Option<OutputFormat>,
     /// Write lines of the archive: position, arrival and derived fields beside each call. For files that are an
-    /// archive themselves, such as one from before there were derived fields
+    /// archive themselves, such as one from before there were derived fields. In a folder each is put below its hour of
+    /// arrival, YYYY/MM/DD/HH, where its path has one, and below the folders that it has in a folder that is named
     #[arg(long)]
     archive: bool,
     /// Region of numbers without a country, ISO 3166-1
@@ -82,8 +84,10 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if arguments.archive && target.format() == OutputFormat::Parquet {
         return Err(Failure::user(anyhow!("--archive writes lines: give --as jsonl.gz, or an --output .jsonl.gz")));
     }
-    let names = target.names(&arguments.files)?;
-    check_inputs_stay(&arguments, &target, &names)?;
+    let inputs = inputs(&arguments.files, arguments.archive)?;
+    let names = target.names(&inputs)?;
+    let files: Vec<PathBuf> = inputs.into_iter().map(|input| input.file).collect();
+    check_inputs_stay(&files, arguments.refused.as_deref(), &target, &names)?;
     let folder = target.folder().to_owned();
     if !target.is_folder() && !folder.is_dir() {
         let shown = folder.display();
@@ -99,7 +103,6 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if target.is_folder() {
         fs::create_dir_all(&folder).with_context(cannot_write).or_user()?;
     }
-    let files = arguments.files;
     let format = target.format();
     let done = unless_interrupted("nothing was written", None, async {
         let staging = tempfile::Builder::new().prefix(".importing-").tempdir_in(&folder);
@@ -123,7 +126,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         let imported = work.await.or_internal()??;
         for name in &imported.names {
             let to = folder.join(name);
-            fs::rename(staging.path().join(name), &to)
+            make_folder_of(&to)
+                .and_then(|()| fs::rename(staging.path().join(name), &to))
                 .with_context(|| format!("cannot write {}", to.display()))
                 .or_user()?;
         }
@@ -136,6 +140,10 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     }
     let imported = done?;
     print(&imported.summary(&arguments.output))
+}
+
+fn make_folder_of(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
 /// Where the calls go.
@@ -196,10 +204,13 @@ impl Target {
     }
 
     /// The name of the file that the calls of each input go to.
-    fn names(&self, inputs: &[PathBuf]) -> Result<Vec<String>, Failure> {
+    fn names(&self, inputs: &[ImportFile]) -> Result<Vec<String>, Failure> {
         let names = inputs.iter().map(|input| match self {
             Self::File { path, .. } => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            Self::Folder { format, .. } => format!("{}.{}", stem(input), format.ending()),
+            Self::Folder { format, .. } => {
+                let name = format!("{}.{}", stem(&input.file), format.ending());
+                input.below.join(name).to_string_lossy().into_owned()
+            }
         });
         let names: Vec<String> = names.collect();
         let mut seen = HashSet::new();
@@ -222,17 +233,16 @@ fn stem(file: &Path) -> String {
 }
 
 /// Refuses to replace what is read: rows that cannot be used would be lost with it.
-fn check_inputs_stay(arguments: &Arguments, target: &Target, names: &[String]) -> Outcome {
+fn check_inputs_stay(files: &[PathBuf], refused: Option<&Path>, target: &Target, names: &[String]) -> Outcome {
     // What a path leads to, or would: links are followed as far as there is something.
     let place = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or(path.to_owned());
     let outputs: HashSet<PathBuf> = names.iter().map(|name| place(&target.folder().join(name))).collect();
-    let refused = arguments.refused.as_deref();
     if let Some(refused) = refused.filter(|refused| outputs.contains(&place(refused))) {
         let refused = refused.display();
         return Err(Failure::user(anyhow!("--refused {refused} is the output too: choose another file")));
     }
     let refused = refused.map(place);
-    for file in &arguments.files {
+    for file in files {
         let found = place(file);
         if outputs.contains(&found) || refused.as_ref() == Some(&found) {
             let file = file.display();
@@ -267,7 +277,9 @@ impl Import {
             let Self { plan, options, format, is_archive, staging, bar, writers, calls, span, .. } = self;
             let read = read_calls(file, plan, options, &mut refused, |read| {
                 if !writers.contains_key(name) {
-                    writers.insert(name.clone(), Writer::create(&staging.join(name), *format).or_user()?);
+                    let path = staging.join(name);
+                    make_folder_of(&path).with_context(|| format!("cannot write {}", path.display())).or_user()?;
+                    writers.insert(name.clone(), Writer::create(&path, *format).or_user()?);
                 }
                 if let Some(writer) = writers.get_mut(name) {
                     if *is_archive {
@@ -409,8 +421,17 @@ mod tests {
     #[test]
     fn files_keep_their_names_in_a_folder() {
         let folder = target("out/", Some(OutputFormat::JsonLinesGzip)).unwrap();
-        let names = folder.names(&["a/Master.csv.gz".into(), "b/calls.2026.jsonl".into()]).unwrap();
-        assert_eq!(names, ["Master.jsonl.gz", "calls.2026.jsonl.gz"]);
-        assert!(folder.names(&["a/Master.csv".into(), "b/Master.csv".into()]).is_err());
+        let names = |files: &[&str], is_archive| {
+            let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+            folder.names(&inputs(&files, is_archive).unwrap()).ok()
+        };
+        let found = names(&["a/Master.csv.gz", "b/calls.2026.jsonl"], false).unwrap();
+        assert_eq!(found, ["Master.jsonl.gz", "calls.2026.jsonl.gz"]);
+        assert_eq!(names(&["a/Master.csv", "b/Master.csv"], false), None);
+        // Those of an archive keep their hours, which other files do not have.
+        let hours = ["raw/2026/11/20/10/p.jsonl", "raw/2026/11/20/11/p.jsonl.gz", "2026/11/20/24/p.jsonl"];
+        let found = names(&hours, true).unwrap();
+        assert_eq!(found, ["2026/11/20/10/p.jsonl.gz", "2026/11/20/11/p.jsonl.gz", "p.jsonl.gz"]);
+        assert_eq!(names(&hours, false), None);
     }
 }

@@ -23,6 +23,7 @@ mod features;
 mod generate;
 mod get;
 mod import;
+mod import_files;
 mod interrupt;
 mod locations;
 mod output;

@@ -668,6 +668,23 @@ fn an_archive_without_derived_fields_is_written_anew() {
     done(folder, "import --archive new.jsonl --output again.jsonl");
     assert_eq!(fs::read_to_string(folder.join("again.jsonl")).unwrap(), new);
 
+    // Each file of an archive stays in its hour of arrival, whether it or its folder is named.
+    let hours = ["2026/11/20/10", "2026/11/20/11"];
+    for hour in hours {
+        fs::create_dir_all(folder.join("old/raw").join(hour)).unwrap();
+        fs::copy(folder.join("old.jsonl"), folder.join("old/raw").join(hour).join("part-0.jsonl")).unwrap();
+    }
+    done(folder, "import --archive old/raw --as jsonl --output new");
+    let named = hours.map(|hour| format!("old/raw/{hour}/part-0.jsonl")).join(" ");
+    done(folder, &format!("import --archive {named} --as jsonl --output named"));
+    for hour in hours {
+        let at = |output: &str| fs::read_to_string(folder.join(output).join(hour).join("part-0.jsonl")).unwrap();
+        assert_eq!((at("new"), at("named")), (new.clone(), new.clone()));
+    }
+    refused(folder, "import old/raw --output x.jsonl", &["old/raw is a folder"]);
+    fs::create_dir(folder.join("nothing")).unwrap();
+    refused(folder, "import --archive nothing --output x.jsonl", &["nothing holds no file of calls"]);
+
     let without = ["plain.jsonl row 1", "no position and arrival", "leave out --archive"];
     refused(folder, "import --archive plain.jsonl --output x.jsonl", &without);
     refused(folder, "import --archive old.jsonl --output x.parquet", &["--archive writes lines", "jsonl.gz"]);
