@@ -43,7 +43,7 @@ pub enum FileError {
         problem: String,
     },
     /// The file ends early or contradicts itself. Calls read before this stand.
-    #[error("{path} is damaged: {problem}; copy it again, or leave it out", path = path.display())]
+    #[error("{path} {}", told(problem), path = path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -68,6 +68,19 @@ pub enum FileError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+/// What is wrong with a file that could not be read to its end. The Parquet library says of a compression that it was not
+/// built for what it says of damage, at the first page; such a file is whole, and a copy of it would not help.
+fn told(problem: &str) -> String {
+    let codecs = [("brotli", "brotli"), ("lz4", "lz4"), ("flate2", "gzip"), ("LZO", "lzo")];
+    let is_codec = problem.contains("Disabled feature at compile time") || problem.contains("The codec type");
+    match codecs.iter().find(|(named, _)| is_codec && problem.contains(named)) {
+        Some((_, codec)) => format!(
+            "is Parquet compressed by {codec}, which is not supported: write it with snappy, zstd or without compression"
+        ),
+        None => format!("is damaged: {problem}; copy it again, or leave it out"),
+    }
 }
 
 /// A row that is no call record. The rows after it are read on.

@@ -119,7 +119,7 @@ fn check(column: &Column, leaf: &ColumnDescriptor) -> Result<i64, String> {
 }
 
 fn units_of_time(name: &str, leaf: &ColumnDescriptor) -> Result<i64, String> {
-    let wanted = "wants an INT64 TIMESTAMP in UTC, of milliseconds";
+    let wanted = "wants an INT64 TIMESTAMP in UTC, of milliseconds, microseconds or nanoseconds";
     let physical = leaf.physical_type();
     if physical != Physical::INT64 {
         return Err(format!("column {name} is {physical}: {wanted}"));

@@ -454,6 +454,21 @@ fn parquet_of_others_is_read_by_the_names_of_its_columns() {
     }
 }
 
+/// Written by pyarrow: this library writes no compression that it does not read.
+#[test]
+fn parquet_of_a_compression_that_is_not_supported_is_not_called_damaged() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/parquet");
+    for codec in ["brotli", "gzip", "lz4"] {
+        let path = folder.join(format!("{codec}.parquet"));
+        let mut rows = open(&path, &PLAN, &ReadOptions::default()).unwrap();
+        let Some(Err(error)) = rows.next() else { panic!("{codec} was read") };
+        let said = error.to_string();
+        let words =
+            format!("{codec}.parquet is Parquet compressed by {codec}, which is not supported: write it with snappy");
+        assert!(said.contains(&words) && !said.contains("damaged"), "{said}");
+    }
+}
+
 #[test]
 fn parquet_without_the_columns_is_refused_by_name() {
     let folder = Folder::new();
