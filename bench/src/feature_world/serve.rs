@@ -38,17 +38,14 @@ pub(crate) async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     let set = Arc::clone(world.set());
     // Time stands still, so that the snapshot is always yesterday's.
     let clock: Clock = Arc::new(|| NOW_MS);
-    let tiles: Arc<dyn TileSource> = match &arguments.dynamodb {
-        Some(url) => {
-            let store = DynamoTiles::new(local_aws::dynamodb_client(url), TABLE);
-            Arc::new(StoredTiles::new(store, Arc::clone(&set), Arc::clone(&clock)))
-        }
-        None => {
-            let store = MemoryTiles::default();
-            let phones = if arguments.world.without_stream { 0 } else { world.phones() };
-            world.write_tiles(&store, phones).await?;
-            Arc::new(StoredTiles::new(store, Arc::clone(&set), Arc::clone(&clock)))
-        }
+    let tiles: Arc<dyn TileSource> = if let Some(url) = &arguments.dynamodb {
+        let store = DynamoTiles::new(local_aws::dynamodb_client(url), TABLE);
+        Arc::new(StoredTiles::new(store, Arc::clone(&set), Arc::clone(&clock)))
+    } else {
+        let store = MemoryTiles::default();
+        let phones = if arguments.world.without_stream { 0 } else { world.phones() };
+        world.write_tiles(&store, phones).await?;
+        Arc::new(StoredTiles::new(store, Arc::clone(&set), Arc::clone(&clock)))
     };
     drop(world);
     let cache = Arc::new(SnapshotCache::new(CacheSizes::of_total(arguments.cache_mb * 1024 * 1024)));
