@@ -33,5 +33,5 @@ mod service;
 
 pub use degradation::Degradation;
 pub use limits::{DEADLINE_DEFAULT, DEADLINE_MAX, REQUEST_BYTES_MAX};
-pub use router::router;
+pub use router::{answering, router};
 pub use service::{Clock, ENTITIES_MAX, Service, VALUES_MAX};

@@ -155,8 +155,18 @@ impl NativeServer {
         service: Arc<Service>,
         exposure: Exposure,
     ) -> Result<Self, NativeError> {
-        exposure.check(address)?;
         let (rpc, health) = router(service)?;
+        Self::bind_rpc(address, rpc, health, exposure).await
+    }
+
+    /// Listens on `address` for the calls of `rpc`, with the switch of its health.
+    pub async fn bind_rpc(
+        address: SocketAddr,
+        rpc: ConnectRpcService,
+        health: Arc<StaticChecker>,
+        exposure: Exposure,
+    ) -> Result<Self, NativeError> {
+        exposure.check(address)?;
         let front =
             Front::new(Web::new(rpc)).with_access(exposure.access.clone()).with_max_in_flight(exposure.max_in_flight);
         let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {

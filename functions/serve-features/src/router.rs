@@ -25,9 +25,15 @@ pub fn router(service: Arc<Service>) -> Result<(ConnectRpcService, Arc<StaticChe
     let (router, health) = connectrpc_health::install_static(router, names);
     let limits =
         Limits::default().with_max_request_body_size(REQUEST_BYTES_MAX).with_max_message_size(REQUEST_BYTES_MAX);
+    Ok((answering(router, limits), health))
+}
+
+/// What answers the calls of `router`, with our deadlines and what we do to every call. The Connect conformance suite
+/// asks a service of its own here.
+pub fn answering(router: Router, limits: Limits) -> ConnectRpcService {
     let deadlines = DeadlinePolicy::new().with_default_timeout(DEADLINE_DEFAULT).with_max(DEADLINE_MAX);
     let rpc = ConnectRpcService::new(router).with_limits(limits).with_deadline_policy(deadlines);
-    Ok((rpc.with_interceptor(PassOn).with_interceptor(Discreet), health))
+    rpc.with_interceptor(PassOn).with_interceptor(Discreet)
 }
 
 /// Keeps what was sent out of what is said of it.

@@ -8,19 +8,22 @@ mod answer;
 mod service;
 
 use std::error::Error;
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use buffa::Message as _;
-use connectrpc::server::Server;
-use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
+use connectrpc::{Limits, Router};
 use lambda_http::service_fn;
-use serve_features::{DEADLINE_DEFAULT, DEADLINE_MAX, lambda};
-use tokio::net::TcpListener;
+use serve_features::native::{Exposure, NativeServer, Tls, TlsFiles};
+use serve_features::{DEADLINE_MAX, answering, lambda};
 
 use crate::generated::connectrpc::conformance::v1::{
-    ConformanceServiceExt as _, ServerCompatRequest, ServerCompatResponse, register_types,
+    CONFORMANCE_SERVICE_SERVICE_NAME, ConformanceServiceExt as _, ServerCompatRequest, ServerCompatResponse,
+    register_types,
 };
 use crate::service::Conformance;
 
@@ -43,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         None => native().await,
         Some("lambda") => {
             let limit = std::env::var("MESSAGE_BYTES_MAX").unwrap_or_default().parse().unwrap_or_default();
-            let rpc = rpc(limit);
+            let rpc = answering(router(), limits(limit));
             lambda_http::run(service_fn(move |request| lambda::answer(rpc.clone(), request, DEADLINE_MAX))).await
         }
         Some(other) => Err(format!("{other} is nothing to be: say lambda, or nothing for the native server").into()),
@@ -52,30 +55,50 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
 async fn native() -> Result<(), Box<dyn Error + Send + Sync>> {
     let told = read_told(&mut std::io::stdin().lock())?;
-    if told.use_tls {
-        return Err("TLS is not tested: configure the suite with supports_tls false".into());
-    }
-    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    let address = listener.local_addr()?;
+    let (router, health) = connectrpc_health::install_static(router(), [CONFORMANCE_SERVICE_SERVICE_NAME]);
+    let folder = tempfile::tempdir()?;
+    let tls = if told.use_tls { Some(Arc::new(tls(&told, folder.path())?)) } else { None };
+    let exposure = Exposure { tls, ..Exposure::default() };
+    let rpc = answering(router, limits(told.message_receive_limit));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server = NativeServer::bind_rpc(address, rpc, health, exposure).await?;
     let said = ServerCompatResponse {
-        host: address.ip().to_string(),
-        port: u32::from(address.port()),
+        host: server.address().ip().to_string(),
+        port: u32::from(server.address().port()),
+        pem_cert: told.server_creds.as_option().map(|creds| creds.cert.clone()).unwrap_or_default(),
         ..Default::default()
     };
     write_said(&mut std::io::stdout().lock(), &said)?;
-    let rpc = rpc(told.message_receive_limit);
-    Server::from_listener(listener).serve_with_service(rpc).await
+    Ok(server.serve(std::future::pending()).await?)
 }
 
-/// The service under the deadlines of the feature service. A limit of 0 leaves that of the library.
-fn rpc(message_bytes_max: u32) -> ConnectRpcService {
-    let router = Arc::new(Conformance).register(Router::new());
-    let limits = match usize::try_from(message_bytes_max) {
+/// TLS with the certificates that the suite made; the server wants files.
+fn tls(told: &ServerCompatRequest, folder: &Path) -> Result<Tls, Box<dyn Error + Send + Sync>> {
+    let creds = told.server_creds.as_option().ok_or("TLS without a certificate")?;
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(bytes)?;
+        Ok::<_, std::io::Error>(path)
+    };
+    let authority = &told.client_tls_cert;
+    Ok(Tls::open(TlsFiles {
+        certificate: write("certificate.pem", &creds.cert)?,
+        key: write("key.pem", &creds.key)?,
+        client_authority: if authority.is_empty() { None } else { Some(write("authority.pem", authority)?) },
+    })?)
+}
+
+fn router() -> Router {
+    Arc::new(Conformance).register(Router::new())
+}
+
+/// The library's limits, unless the suite has one of its own.
+fn limits(message_bytes_max: u32) -> Limits {
+    match usize::try_from(message_bytes_max) {
         Ok(limit) if limit > 0 => Limits::default().with_max_message_size(limit),
         _ => Limits::default(),
-    };
-    let deadlines = DeadlinePolicy::new().with_default_timeout(DEADLINE_DEFAULT).with_max(DEADLINE_MAX);
-    ConnectRpcService::new(router).with_limits(limits).with_deadline_policy(deadlines)
+    }
 }
 
 /// Four bytes of length, most significant first, and the message.
