@@ -25,9 +25,9 @@ pub struct RawRecord<'a> {
     pub answered_at_ms: Option<i64>,
     /// Milliseconds since 1970 UTC.
     pub ended_at_ms: Option<i64>,
-    /// The name of an [`Outcome`].
+    /// The name of an [`crate::Outcome`].
     pub outcome: Option<Cow<'a, str>>,
-    /// The name of a [`Channel`].
+    /// The name of a [`crate::Channel`].
     pub channel: Option<Cow<'a, str>>,
     /// The trunk.
     pub trunk: Option<Cow<'a, str>>,
