@@ -26,9 +26,6 @@ const CALL_BYTES: usize = 300;
 /// Records of one file between two looks at how far it is.
 const RECORDS_A_STEP: u64 = 65_536;
 
-/// When no call begins.
-const NEVER: RangeInclusive<i64> = RangeInclusive::new(i64::MAX, i64::MIN);
-
 /// The calls of some files, day by day, and what the ledger is to know of each file.
 #[derive(Debug, Default)]
 pub(crate) struct ReadDays {
@@ -134,13 +131,16 @@ impl Reading<'_> {
         plan: &NumberPlan,
     ) -> Option<(WholeDays, Vec<RangeInclusive<UtcDay>>)> {
         let days = files.iter().map(|file| {
-            let between = match call_files::open_columns(&file.path, plan, self.options) {
-                Ok(calls) => calls?.started_between()?,
-                Err(FileError::Empty { .. }) => NEVER,
+            match call_files::open_columns(&file.path, plan, self.options) {
+                Ok(calls) => {
+                    let between = calls?.started_between()?;
+                    Some(UtcDay::of_ms(*between.start())..=UtcDay::of_ms(*between.end()))
+                }
+                // It has calls of no day.
+                Err(FileError::Empty { .. }) => Some(UtcDay::new(1)..=UtcDay::new(0)),
                 // It is told when the file is read.
-                Err(_) => return None,
-            };
-            Some(UtcDay::of_ms(*between.start())..=UtcDay::of_ms(*between.end()))
+                Err(_) => None,
+            }
         });
         let days: Vec<_> = days.collect::<Option<_>>()?;
         Some((WholeDays::new(self.wanted, &days), days))

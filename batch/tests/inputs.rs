@@ -148,6 +148,21 @@ async fn days_that_are_built_while_files_are_read_are_the_same() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_wrong_does_not_make_a_footer_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("calls");
+    fs::create_dir(&input).unwrap();
+    for (name, scale) in [("a", 1_000_000), ("b", -1), ("c", 0)] {
+        let mut calls = random_calls(16, 50);
+        // Nanoseconds for milliseconds, and clocks that were never set: rows that are no call, and bounds in the footer.
+        calls[7].started_at_ms *= scale;
+        write_parquet(&input.join(format!("{name}.parquet")), &calls);
+    }
+    let report = run(&input, &folder.path().join("out"), "r").await.unwrap();
+    assert_eq!(report.manifest.calls.invalid.values().sum::<u64>(), 3);
+}
+
+#[tokio::test]
 async fn a_footer_that_denies_a_day_of_its_calls_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("calls");

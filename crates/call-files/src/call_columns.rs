@@ -5,7 +5,7 @@ use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use cdr::{CallRecord, Number, NumberPlan, Outcome, RawRecord, RecordError, rules};
+use cdr::{CallRecord, Number, NumberPlan, Outcome, RawRecord, RecordError, TIME_FROM_MS, TIME_UNTIL_MS, rules};
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::Int64Type;
 use parquet::errors::ParquetError;
@@ -131,8 +131,9 @@ impl<'p> CallColumns<'p> {
         Ok(is_of_codes.then_some(Self { path, plan, file, found, next_group: 0, group: None, batch }))
     }
 
-    /// The first and the last time at which calls of the file begin, in milliseconds since 1970 UTC, if its footer
-    /// says so; of no call where it has none.
+    /// No call of the file begins before the first of these times or after the last, in milliseconds since 1970 UTC, if
+    /// its footer says so; empty where it has no rows. Rows that are no call may have any time: both are within those
+    /// that a call may have.
     pub fn started_between(&self) -> Option<RangeInclusive<i64>> {
         let place = COLUMNS.iter().position(|column| column.name == "started_at")?;
         let Found { index, per_milli } = self.found[place]?;
@@ -144,7 +145,9 @@ impl<'p> CallColumns<'p> {
             first = first.min(bounds.min_opt()?.div_euclid(per_milli));
             last = last.max(bounds.max_opt()?.div_euclid(per_milli));
         }
-        Some(first..=last)
+        let may_be = |ms: i64| ms.clamp(TIME_FROM_MS, TIME_UNTIL_MS);
+        let is_empty = first > last;
+        Some(if is_empty { RangeInclusive::new(TIME_UNTIL_MS, TIME_FROM_MS) } else { may_be(first)..=may_be(last) })
     }
 
     /// The next rows; `None` at the end of the file. After an error there is nothing more.

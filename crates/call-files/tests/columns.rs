@@ -319,6 +319,34 @@ fn batches_of_a_row_group_go_on_from_each_other() {
     }
 }
 
+#[test]
+fn rows_that_are_no_call_do_not_say_when_calls_begin() {
+    let text = |text: &str| Column::Texts(vec![Some(text.as_bytes().to_vec()); 3]);
+    // Nanoseconds taken for milliseconds, and a clock that was never set.
+    let started = Column::Wholes(vec![Some(-1), Some(START), Some(START * 1_000_000)]);
+    let columns = [
+        ("call_id", text("a")),
+        ("caller", text("+12025550101")),
+        ("callee", text("+12025550102")),
+        ("started_at", started.clone()),
+        ("ended_at", started),
+        ("outcome", text("busy")),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.parquet");
+    let form = Form {
+        dictionary_bytes: 0,
+        second_version: false,
+        page_rows: 10,
+        group_rows: 10,
+        micros: false,
+        plain: false,
+    };
+    write(&path, &columns, form);
+    let columns = open_columns(&path, &PLAN, &ReadOptions::default()).unwrap().unwrap();
+    assert_eq!(columns.started_between(), Some(cdr::TIME_FROM_MS..=cdr::TIME_UNTIL_MS));
+}
+
 /// Any byte may be another one: what comes of it is an error, or calls, and never a panic.
 #[test]
 fn a_damaged_file_is_an_error_or_other_calls() {
