@@ -293,7 +293,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{PackedReader, PackedRow, StoredRows};
+    use crate::{PackedReader, PackedRow, StoredRows, TileFile};
 
     fn rows(count: usize, state_bytes: usize) -> Vec<PackedRow> {
         let row = |n: usize| PackedRow {
@@ -330,6 +330,36 @@ mod tests {
                 assert_eq!((stored.key(), stored.states()), (row.key.as_bytes(), row.states.as_slice()));
             }
             assert!(!stored.advance().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_tile_that_is_not_the_one_listed_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let date: UtcDay = "2026-11-20".parse().unwrap();
+        let (party, level) = (Party::Caller, Level::Phone);
+        let mut writer =
+            PackedWriter::day_tile(File::create(&path).unwrap(), "t", date, (party, level), "v1").unwrap();
+        writer.push("+12025550101", b"states", None, None).unwrap();
+        let (written, _) = writer.finish_counted().unwrap();
+        let bytes = std::fs::metadata(&path).unwrap().len();
+        let footer_crc32 = Some(written.footer_crc32);
+        let listed = TileFile { party, level, key: "daily/t".to_owned(), rows: 1, bytes, footer_crc32 };
+        let open =
+            |listed: &TileFile, date, version| PackedReader::open_tile(&path, listed, date, version).map(|_| ());
+        open(&listed, date, "v1").unwrap();
+        let others = [
+            open(&listed, date.plus(1), "v1"),
+            open(&listed, date, "v2"),
+            open(&TileFile { party: Party::Callee, ..listed.clone() }, date, "v1"),
+            open(&TileFile { level: Level::Range, ..listed.clone() }, date, "v1"),
+            open(&TileFile { rows: 2, ..listed.clone() }, date, "v1"),
+            open(&TileFile { footer_crc32: Some(written.footer_crc32 ^ 1), ..listed.clone() }, date, "v1"),
+        ];
+        for other in others {
+            let error = other.unwrap_err();
+            assert!(matches!(&error, SnapshotError::Corrupt { key, .. } if key == "daily/t"), "{error}");
         }
     }
 
