@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use call_files::ReadOptions;
-use features::{FeatureSet, Sketch};
+use features::FeatureSet;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use objects::Objects;
 use snapshot::{
-    DayTiles, FORMAT, Face, FaceFile, LedgerFile, LevelRows, Manifest, Publication, Quality, RunId, RunRef, TileFile,
-    UtcDay, Verdict, daily_key, features_key, ledger_key, online_key,
+    DayTiles, Face, FaceFile, LedgerFile, LevelRows, Manifest, Publication, Quality, RunId, RunRef, TileFile, UtcDay,
+    Verdict, daily_key, features_key, ledger_key, online_key,
 };
 
 use crate::base::{Base, Days};
@@ -349,25 +349,12 @@ async fn upload(
 
 /// The manifest of a snapshot without files.
 fn nothing_yet(work: &Work) -> Manifest {
+    const CREATED_BY: &str = concat!("tollwatch batch ", env!("CARGO_PKG_VERSION"), " (Polars)");
+    let BatchOptions { as_of, run, complete_for_arrivals_before, .. } = &work.options;
     Manifest {
-        format: FORMAT,
-        feature_set_version: work.set.version().to_owned(),
-        feature_set_hash: Some(work.set.hash().to_owned()),
-        as_of: work.options.as_of,
-        run: work.options.run.clone(),
-        complete_for_arrivals_before: work.options.complete_for_arrivals_before,
-        created_by: concat!("tollwatch batch ", env!("CARGO_PKG_VERSION"), " (Polars)").to_owned(),
+        complete_for_arrivals_before: *complete_for_arrivals_before,
         engine: Some("polars".to_owned()),
-        previous: None,
-        ledger: None,
-        quality: None,
-        sketch_relative_error: Sketch::relative_error(),
-        calls: snapshot::Calls::default(),
-        days: Vec::new(),
-        missing_days: Vec::new(),
-        left_out: Vec::new(),
-        rows: Vec::new(),
-        files: Vec::new(),
+        ..Manifest::new(&work.set, *as_of, run.clone(), CREATED_BY)
     }
 }
 
@@ -394,17 +381,7 @@ fn list_faces(faces: &[Faces], as_of: UtcDay, run: &RunId) -> (Vec<FaceFile>, Ve
                     Face::Online => online_key(as_of, run, of.party, of.level, number),
                 };
                 uploads.push((part.path.clone(), key.clone()));
-                files.push(FaceFile {
-                    party: of.party,
-                    level: of.level,
-                    face,
-                    key,
-                    rows: part.rows,
-                    bytes: part.bytes,
-                    first_key: part.first_key.clone(),
-                    last_key: part.last_key.clone(),
-                    footer_crc32: part.footer_crc32,
-                });
+                files.push(part.listed(of.party, of.level, face, key));
             }
         }
     }

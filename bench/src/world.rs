@@ -18,8 +18,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, LogNormal, Poisson};
 use snapshot::{
-    Calls, FORMAT, Face, FaceFile, LevelRows, LocalPart, Manifest, OnlineRow, OnlineWriter, RunId, UtcDay,
-    WindowStates, online_files, online_key,
+    Face, LevelRows, Manifest, OnlineRow, OnlineWriter, RunId, UtcDay, WindowStates, online_files, online_key,
 };
 use tiles::{Granularity, StoreError, StoredTile, TileKey, TileStore, TileVersion, note_coverage, partition_key};
 
@@ -152,31 +151,13 @@ impl World {
             bytes += row.len() as u64;
             writer.push(&phone, row)?;
         }
-        let face = Face::Online;
-        let files = writer.finish()?.into_iter().enumerate().map(|(part, local)| {
-            let LocalPart { rows, bytes, first_key, last_key, footer_crc32, .. } = local;
-            FaceFile { party, level, face, key: key_of(part), rows, bytes, first_key, last_key, footer_crc32 }
-        });
-        let files: Vec<FaceFile> = files.collect();
+        let parts = writer.finish()?.into_iter().enumerate();
+        let files = parts.map(|(part, local)| local.listed(party, level, Face::Online, key_of(part))).collect();
         let manifest = Manifest {
-            format: FORMAT,
-            feature_set_version: self.set.version().to_owned(),
-            feature_set_hash: Some(self.set.hash().to_owned()),
-            as_of,
-            run,
             complete_for_arrivals_before: Some(i64::from(TODAY) * DAY_MS),
-            created_by: "bench".to_owned(),
-            engine: None,
-            previous: None,
-            ledger: None,
-            quality: None,
-            sketch_relative_error: 0.016_25,
-            calls: Calls::default(),
-            days: Vec::new(),
-            missing_days: Vec::new(),
-            left_out: Vec::new(),
             rows: vec![LevelRows { party, level, rows: self.phones }],
             files,
+            ..Manifest::new(&self.set, as_of, run.clone(), "bench")
         };
         fs::write(data.join(snapshot::CURRENT), manifest.to_json()?)?;
         Ok(bytes as f64 / self.phones as f64)

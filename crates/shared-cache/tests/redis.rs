@@ -132,8 +132,8 @@ mod with_a_snapshot {
     use features::{FeatureSet, Level, Party, State};
     use objects::Objects;
     use snapshot::{
-        CacheSizes, Calls, FORMAT, Face, FaceFile, Manifest, OnlineRow, OnlineWriter, Publication, SnapshotCache,
-        SnapshotReader, WindowStates, online_key,
+        CacheSizes, Face, Manifest, OnlineRow, OnlineWriter, Publication, SnapshotCache, SnapshotReader,
+        WindowStates, online_key,
     };
 
     use super::*;
@@ -156,37 +156,8 @@ mod with_a_snapshot {
         let part = writer.finish().unwrap().remove(0);
         let key = online_key(as_of, &run, Party::Caller, Level::Phone, 0);
         objects.upload_from(&part.path, &key).await.unwrap();
-        let file = FaceFile {
-            party: Party::Caller,
-            level: Level::Phone,
-            face: Face::Online,
-            key: key.clone(),
-            rows: part.rows,
-            bytes: part.bytes,
-            first_key: part.first_key,
-            last_key: part.last_key,
-            footer_crc32: part.footer_crc32,
-        };
-        let manifest = Manifest {
-            format: FORMAT,
-            feature_set_version: set.version().to_owned(),
-            feature_set_hash: None,
-            as_of,
-            run,
-            complete_for_arrivals_before: None,
-            created_by: "test".to_owned(),
-            engine: None,
-            previous: None,
-            ledger: None,
-            quality: None,
-            sketch_relative_error: 0.0,
-            calls: Calls::default(),
-            days: Vec::new(),
-            missing_days: Vec::new(),
-            left_out: Vec::new(),
-            rows: Vec::new(),
-            files: vec![file],
-        };
+        let files = vec![part.listed(Party::Caller, Level::Phone, Face::Online, key.clone())];
+        let manifest = Manifest { files, ..Manifest::new(set, as_of, run, "test") };
         publication.publish(&manifest).await.unwrap();
         key
     }

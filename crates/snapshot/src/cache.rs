@@ -9,12 +9,12 @@ use features::{Level, Party};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::packed_reader::StoredRow;
+use crate::block::Block;
 use crate::row_group::Footer;
 use crate::{OnlineRow, RangeCache};
 
 /// What an entry costs beside its contents, roughly.
-const ENTRY_BYTES: u64 = 128;
+pub(crate) const ENTRY_BYTES: u64 = 128;
 
 /// How much memory a [`SnapshotCache`] takes, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,24 +191,6 @@ impl Equivalent<RowId> for RowRef<'_> {
     }
 }
 
-/// A row group: rows in the order of their keys, each in the memory of its page.
-#[derive(Debug)]
-pub(crate) struct Block {
-    rows: Vec<StoredRow>,
-}
-
-impl Block {
-    pub(crate) const fn new(rows: Vec<StoredRow>) -> Self {
-        Self { rows }
-    }
-
-    /// The states beside a key.
-    pub(crate) fn find(&self, key: &str) -> Option<&[u8]> {
-        let at = self.rows.binary_search_by(|row| row.key_bytes().cmp(key.as_bytes())).ok()?;
-        Some(self.rows[at].states())
-    }
-}
-
 /// Weighs what is cached.
 #[derive(Clone)]
 struct Weigh;
@@ -221,8 +203,7 @@ impl Weighter<FileId, Arc<Footer>> for Weigh {
 
 impl Weighter<BlockId, Arc<Block>> for Weigh {
     fn weight(&self, _: &BlockId, block: &Arc<Block>) -> u64 {
-        let row = |row: &StoredRow| row.key_bytes().len() + row.states().len() + size_of::<StoredRow>();
-        ENTRY_BYTES + block.rows.iter().map(row).sum::<usize>() as u64
+        ENTRY_BYTES + block.weight_bytes() as u64
     }
 }
 

@@ -7,18 +7,15 @@ use objects::Objects;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::cache::Block;
-use crate::packed_reader::read_stored;
+use crate::cache::ENTRY_BYTES;
 use crate::remote_file::RemoteFile;
-use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail};
+use crate::row_group::Footer;
 use crate::{SnapshotError, TileFile};
 
 /// Memory for footers: 30 days of a million phones each.
 const FOOTERS_BYTES: u64 = 16 * 1024 * 1024;
 /// Memory for rows that were read.
 const ROWS_BYTES: u64 = 4 * 1024 * 1024;
-/// What an entry costs beside its contents, roughly.
-const ENTRY_BYTES: usize = 128;
 
 /// Reads what entities did on single days, from the day tiles that a manifest lists. A tile is never written again under
 /// its key, so what was read stays true from one manifest to the next.
@@ -52,19 +49,10 @@ impl DayReader {
         if tile.rows == 0 {
             return Ok(None);
         }
-        let corrupt = |detail: String| SnapshotError::corrupt(&tile.key, detail);
-        let file = RemoteFile { objects: &self.objects, key: &tile.key, bytes: tile.bytes };
-        let footer = self.footer(&file, tile.footer_crc32).await?;
+        let file = RemoteFile::of_tile(&self.objects, tile);
+        let footer = self.footers.get_or_insert_async(tile.key.as_str(), file.footer()).await?;
         let Some(group) = footer.group_of(key) else { return Ok(None) };
-        let range = footer.group_range(group);
-        let fetched = Arc::new(Fetched { start: range.start, bytes: file.range(range).await? });
-        footer.check_group(group, &fetched).map_err(corrupt)?;
-        let rows = read_stored(&footer, group, &fetched).map_err(|error| corrupt(error.to_string()))?;
-        Ok(Block::new(rows).find(key).map(Arc::from))
-    }
-
-    async fn footer(&self, file: &RemoteFile<'_>, crc32: Option<u32>) -> Result<Arc<Footer>, SnapshotError> {
-        self.footers.get_or_insert_async(file.key, read_footer(file, crc32)).await
+        Ok(file.block(&footer, group).await?.find(key).map(Arc::from))
     }
 }
 
@@ -74,30 +62,19 @@ impl std::fmt::Debug for DayReader {
     }
 }
 
-async fn read_footer(file: &RemoteFile<'_>, crc32: Option<u32>) -> Result<Arc<Footer>, SnapshotError> {
-    let mut wanted = TAIL_BYTES.min(file.bytes);
-    loop {
-        let tail = file.range(file.bytes - wanted..file.bytes).await?;
-        match Footer::in_tail(&tail, file.bytes, crc32).map_err(|detail| SnapshotError::corrupt(file.key, detail))? {
-            Tail::Whole(footer) => return Ok(Arc::new(footer)),
-            Tail::Wants(more) => wanted = more.min(file.bytes),
-        }
-    }
-}
-
 /// Weighs what is cached.
 #[derive(Clone)]
 struct Weigh;
 
 impl Weighter<String, Arc<Footer>> for Weigh {
     fn weight(&self, key: &String, footer: &Arc<Footer>) -> u64 {
-        (ENTRY_BYTES + key.len() + footer.weight_bytes()) as u64
+        ENTRY_BYTES + (key.len() + footer.weight_bytes()) as u64
     }
 }
 
 impl Weighter<Place, Option<Arc<[u8]>>> for Weigh {
     fn weight(&self, (tile, key): &Place, states: &Option<Arc<[u8]>>) -> u64 {
-        (ENTRY_BYTES + tile.len() + key.len() + states.as_deref().map_or(0, <[u8]>::len)) as u64
+        ENTRY_BYTES + (tile.len() + key.len() + states.as_deref().map_or(0, <[u8]>::len)) as u64
     }
 }
 
@@ -144,8 +121,7 @@ mod tests {
         let set = Arc::new(FeatureSet::default_set().unwrap());
         let tile = write(folder.path(), &set, 20_000);
         let reader = DayReader::new(Objects::in_folder(folder.path()), Arc::clone(&set));
-        let file = RemoteFile { objects: &reader.objects, key: &tile.key, bytes: tile.bytes };
-        assert!(reader.footer(&file, tile.footer_crc32).await.unwrap().groups() > 2);
+        assert!(RemoteFile::of_tile(&reader.objects, &tile).footer().await.unwrap().groups() > 2);
         for row in [0, 1, 9_999, 12_345, 19_999] {
             let found = reader.get(&tile, &number(row * 3)).await.unwrap();
             assert_eq!(found, Some(counting(&set, row + 1)), "{row}");

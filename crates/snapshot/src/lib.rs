@@ -5,6 +5,7 @@
 //! wide Parquet for people and SQL engines, and `online/`, Parquet of key and packed states, of which
 //! [`Snapshot::get`] brings a row with one ranged read.
 
+mod block;
 mod cache;
 mod checksum;
 mod day;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use features::{Level, Party};
+use features::{FeatureSet, Level, Party, Sketch};
 use serde::{Deserialize, Serialize};
 
 use crate::day::instant;
@@ -246,6 +246,30 @@ pub struct FaceFile {
 }
 
 impl Manifest {
+    /// A snapshot without files, made with the definitions of `set`.
+    pub fn new(set: &FeatureSet, as_of: UtcDay, run: RunId, created_by: &str) -> Self {
+        Self {
+            format: FORMAT,
+            feature_set_version: set.version().to_owned(),
+            feature_set_hash: Some(set.hash().to_owned()),
+            as_of,
+            run,
+            complete_for_arrivals_before: None,
+            created_by: created_by.to_owned(),
+            engine: None,
+            previous: None,
+            ledger: None,
+            quality: None,
+            sketch_relative_error: Sketch::relative_error(),
+            calls: Calls::default(),
+            days: Vec::new(),
+            missing_days: Vec::new(),
+            left_out: Vec::new(),
+            rows: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
     /// The files of one party, level and face, by part number.
     pub fn files_of(&self, party: Party, level: Level, face: Face) -> impl Iterator<Item = &FaceFile> {
         self.files.iter().filter(move |file| (file.party, file.level, file.face) == (party, level, face))

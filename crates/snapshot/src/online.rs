@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::{PackedWriter, SnapshotError, online_file_of};
+use features::{Level, Party};
+
+use crate::{Face, FaceFile, PackedWriter, SnapshotError, online_file_of};
 
 /// Writes the parts of an online face to a folder on this machine.
 #[derive(Debug)]
@@ -27,6 +29,14 @@ pub struct LocalPart {
     pub last_key: Option<String>,
     /// The checksum of its footer: see [`crate::FaceFile::footer_crc32`].
     pub footer_crc32: Option<u32>,
+}
+
+impl LocalPart {
+    /// As a manifest lists it, once it lies at `key`.
+    pub fn listed(&self, party: Party, level: Level, face: Face, key: String) -> FaceFile {
+        let Self { path: _, rows, bytes, first_key, last_key, footer_crc32 } = self.clone();
+        FaceFile { party, level, face, key, rows, bytes, first_key, last_key, footer_crc32 }
+    }
 }
 
 impl OnlineWriter {

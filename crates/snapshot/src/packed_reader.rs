@@ -26,25 +26,6 @@ pub struct PackedRow {
     pub range: Option<String>,
 }
 
-/// A row without prefix and range. It lies in the memory of its row group: nothing is copied.
-#[derive(Clone, Debug)]
-pub struct StoredRow {
-    key: ByteArray,
-    states: ByteArray,
-}
-
-impl StoredRow {
-    /// The key's bytes, for comparisons.
-    pub fn key_bytes(&self) -> &[u8] {
-        self.key.data()
-    }
-
-    /// Its states.
-    pub fn states(&self) -> &[u8] {
-        self.states.data()
-    }
-}
-
 /// Reads a packed file on this machine from front to back, one row group in memory at a time.
 #[derive(Debug)]
 pub struct PackedReader {
@@ -164,22 +145,6 @@ pub(crate) fn read_rows(
             })
         })
         .collect()
-}
-
-/// Keys and states of a row group that was fetched.
-pub(crate) fn read_stored(
-    footer: &Footer,
-    group: usize,
-    fetched: &Arc<Fetched>,
-) -> Result<Vec<StoredRow>, ParquetError> {
-    let group = footer.group(group);
-    let column = |column: usize| read_all(open_bytes_column(fetched, group, column)?, group, column);
-    let row = |(key, states): (Option<ByteArray>, Option<ByteArray>)| {
-        let (key, states) = key.zip(states).ok_or_else(absent)?;
-        key.as_utf8()?;
-        Ok(StoredRow { key, states })
-    };
-    column(0)?.into_iter().zip(column(1)?).map(row).collect()
 }
 
 fn read_at(file: &File, start: u64, length: u64) -> std::io::Result<Bytes> {

@@ -4,16 +4,15 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bytes::Bytes;
 use features::{FeatureSet, Level, Party, Value, Window};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use objects::{Objects, Version};
 
-use crate::cache::{Block, BlockId, FileId, KnownRow, RowRef, SnapshotCache};
+use crate::cache::{BlockId, FileId, KnownRow, RowRef, SnapshotCache};
 use crate::feature_column::read_column;
-use crate::packed_reader::{read_rows, read_stored};
+use crate::packed_reader::read_rows;
 use crate::remote_file::RemoteFile;
-use crate::row_group::{Fetched, Footer, TAIL_BYTES, Tail};
+use crate::row_group::Footer;
 use crate::{CURRENT, DayGap, Face, FaceFile, Manifest, OnlineRow, SnapshotError, online_file_of};
 
 /// Numbers the snapshots of this process, for the cache.
@@ -135,50 +134,10 @@ impl Snapshot {
         let footer = self.footer(at).await?;
         let Some(group) = footer.group_of(key) else { return Ok(None) };
         let id = BlockId { file: self.file_id(at), group };
-        let block = self.cache.block(id, self.read_block(file, &footer, group)).await?;
+        let block = self.cache.block(id, self.file(file).block(&footer, group)).await?;
         let Some(states) = block.find(key) else { return Ok(None) };
         let row = OnlineRow::decode(&self.set, party, level, states);
         row.map(Some).map_err(|error| SnapshotError::corrupt(&file.key, error))
-    }
-
-    async fn read_block(&self, file: &FaceFile, footer: &Footer, group: usize) -> Result<Arc<Block>, SnapshotError> {
-        let range = footer.group_range(group);
-        let start = range.start;
-        self.shared_bytes(file, range, |bytes| {
-            let fetched = Arc::new(Fetched { start, bytes });
-            footer.check_group(group, &fetched).map_err(|detail| SnapshotError::corrupt(&file.key, detail))?;
-            let rows = read_stored(footer, group, &fetched);
-            let rows = rows.map_err(|error| SnapshotError::corrupt(&file.key, error))?;
-            if !rows.is_sorted_by(|one, next| one.key_bytes() < next.key_bytes()) {
-                return Err(SnapshotError::corrupt(&file.key, "its keys are not in order"));
-            }
-            Ok(Arc::new(Block::new(rows)))
-        })
-        .await
-    }
-
-    /// Some bytes of a file, from the shared cache or the file, as `open` makes something of them. What the shared
-    /// cache gives and `open` refuses is read from the file.
-    async fn shared_bytes<T>(
-        &self,
-        file: &FaceFile,
-        range: Range<u64>,
-        open: impl Fn(Bytes) -> Result<T, SnapshotError>,
-    ) -> Result<T, SnapshotError> {
-        let Some(shared) = self.cache.shared() else {
-            return open(self.bytes(file, range).await?);
-        };
-        let place = self.objects.location().join(&file.key).to_string();
-        if let Some(bytes) = shared.get(&place, range.clone()).await
-            && bytes.len() as u64 == range.end - range.start
-            && let Ok(opened) = open(bytes)
-        {
-            return Ok(opened);
-        }
-        let bytes = self.bytes(file, range.clone()).await?;
-        let opened = open(bytes.clone())?;
-        shared.put(&place, range, bytes);
-        Ok(opened)
     }
 
     /// All rows of a party and level, file by file; within a file by key. One row group is in memory at a time.
@@ -189,7 +148,7 @@ impl Snapshot {
     ) -> impl Stream<Item = Result<(String, OnlineRow), SnapshotError>> + '_ {
         self.groups(party, level, Face::Online)
             .and_then(move |(file, footer, group)| async move {
-                let fetched = self.fetch_group(file, &footer, group).await?;
+                let fetched = self.file(file).group(&footer, group).await?;
                 let rows = read_rows(&footer, group, &fetched);
                 let rows = rows.map_err(|error| SnapshotError::corrupt(&file.key, error))?;
                 Ok(stream::iter(rows).map(move |row| match OnlineRow::decode(&self.set, party, level, &row.states) {
@@ -225,8 +184,8 @@ impl Snapshot {
                 let missing = || SnapshotError::corrupt(&file.key, format!("it has no column {feature}"));
                 let column = footer.column(feature).ok_or_else(missing)?;
                 // Two ranges: the columns between key and feature may be many.
-                let keys = self.fetch(file, footer.columns_range(group, [0])).await?;
-                let values = self.fetch(file, footer.columns_range(group, [column])).await?;
+                let keys = self.file(file).column(&footer, group, 0).await?;
+                let values = self.file(file).column(&footer, group, column).await?;
                 let rows = read_column(footer.group(group), (&keys, 0), (&values, column));
                 let rows = rows.map_err(|error| SnapshotError::corrupt(&file.key, error))?;
                 Ok(stream::iter(rows).map(Ok))
@@ -282,40 +241,10 @@ impl Snapshot {
 
     /// The footer of the file at this place of the manifest.
     async fn footer(&self, at: usize) -> Result<Arc<Footer>, SnapshotError> {
-        self.cache.footer(self.file_id(at), self.read_footer(&self.manifest.files[at])).await
+        self.cache.footer(self.file_id(at), self.file(&self.manifest.files[at]).footer()).await
     }
 
-    async fn read_footer(&self, file: &FaceFile) -> Result<Arc<Footer>, SnapshotError> {
-        let mut wanted = TAIL_BYTES.min(file.bytes);
-        loop {
-            let corrupt = |detail: String| SnapshotError::corrupt(&file.key, detail);
-            let open = |tail: Bytes| Footer::in_tail(&tail, file.bytes, file.footer_crc32).map_err(corrupt);
-            match self.shared_bytes(file, file.bytes - wanted..file.bytes, open).await? {
-                Tail::Whole(footer) => return Ok(Arc::new(footer)),
-                Tail::Wants(more) => wanted = more.min(file.bytes),
-            }
-        }
-    }
-
-    /// A whole row group, checked.
-    async fn fetch_group(
-        &self,
-        file: &FaceFile,
-        footer: &Footer,
-        group: usize,
-    ) -> Result<Arc<Fetched>, SnapshotError> {
-        let fetched = self.fetch(file, footer.group_range(group)).await?;
-        footer.check_group(group, &fetched).map_err(|detail| SnapshotError::corrupt(&file.key, detail))?;
-        Ok(fetched)
-    }
-
-    async fn fetch(&self, file: &FaceFile, range: Range<u64>) -> Result<Arc<Fetched>, SnapshotError> {
-        let start = range.start;
-        Ok(Arc::new(Fetched { start, bytes: self.bytes(file, range).await? }))
-    }
-
-    async fn bytes(&self, file: &FaceFile, range: Range<u64>) -> Result<Bytes, SnapshotError> {
-        // On the heap: the future of a request to S3 is large, and this one is in those of all readers.
-        Box::pin(RemoteFile { objects: &self.objects, key: &file.key, bytes: file.bytes }.range(range)).await
+    fn file<'a>(&'a self, file: &'a FaceFile) -> RemoteFile<'a> {
+        RemoteFile::of_face(&self.objects, file, self.cache.shared())
     }
 }

@@ -8,8 +8,8 @@ use features::{FeatureSet, Level, Party, SlotKind, SlotState, State};
 use futures::TryStreamExt as _;
 use objects::Objects;
 use snapshot::{
-    CURRENT, CacheSizes, Calls, FORMAT, Face, FaceFile, Manifest, OnlineRow, OnlineWriter, Publication,
-    SnapshotCache, SnapshotError, SnapshotReader, WindowStates, online_file_of, online_key,
+    CURRENT, CacheSizes, Face, Manifest, OnlineRow, OnlineWriter, Publication, SnapshotCache, SnapshotError,
+    SnapshotReader, WindowStates, online_file_of, online_key,
 };
 
 fn set() -> Arc<FeatureSet> {
@@ -55,38 +55,9 @@ async fn publish(folder: &Path, set: &FeatureSet, run: &str, rows: u64, files: u
         let key = online_key(as_of, &run, Party::Caller, Level::Phone, number);
         objects.upload_from(&part.path, &key).await.unwrap();
         assert_eq!(objects.size(&key).await.unwrap(), part.bytes);
-        listed.push(FaceFile {
-            party: Party::Caller,
-            level: Level::Phone,
-            face: Face::Online,
-            key,
-            rows: part.rows,
-            bytes: part.bytes,
-            first_key: part.first_key,
-            last_key: part.last_key,
-            footer_crc32: part.footer_crc32,
-        });
+        listed.push(part.listed(Party::Caller, Level::Phone, Face::Online, key));
     }
-    let manifest = Manifest {
-        format: FORMAT,
-        feature_set_version: set.version().to_owned(),
-        feature_set_hash: None,
-        as_of,
-        run,
-        complete_for_arrivals_before: None,
-        created_by: "test".to_owned(),
-        engine: None,
-        previous: None,
-        ledger: None,
-        quality: None,
-        sketch_relative_error: 0.0,
-        calls: Calls::default(),
-        days: Vec::new(),
-        missing_days: Vec::new(),
-        left_out: Vec::new(),
-        rows: Vec::new(),
-        files: listed,
-    };
+    let manifest = Manifest { files: listed, ..Manifest::new(set, as_of, run, "test") };
     publication.publish(&manifest).await.unwrap();
     manifest
 }

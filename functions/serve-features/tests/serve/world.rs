@@ -16,8 +16,8 @@ use serve_features::merge::{Part, SnapshotDay};
 use serve_features::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use snapshot::{
-    Calls, DayGap, DayTiles, FORMAT, Face, FaceFile, LeftOut, LocalPart, Manifest, MissingDay, OnlineRow,
-    OnlineWriter, PackedWriter, Publication, RunId, TileFile, UtcDay, WindowStates, daily_key, online_key,
+    DayGap, DayTiles, Face, LeftOut, Manifest, MissingDay, OnlineRow, OnlineWriter, PackedWriter, Publication, RunId,
+    TileFile, UtcDay, WindowStates, daily_key, online_key,
 };
 use tempfile::TempDir;
 use tiles::{
@@ -209,32 +209,21 @@ impl World {
             for (number, part) in writer.finish().unwrap().into_iter().enumerate() {
                 let key = online_key(as_of, &run, party, level, number);
                 objects.put(&key, std::fs::read(&part.path).unwrap()).await.unwrap();
-                let LocalPart { rows, bytes, first_key, last_key, footer_crc32, .. } = part;
-                let face = Face::Online;
-                files.push(FaceFile { party, level, face, key, rows, bytes, first_key, last_key, footer_crc32 });
+                files.push(part.listed(party, level, Face::Online, key));
             }
         }
         let days = if self.day_tiles { self.publish_days(&objects, &run, as_of).await } else { Vec::new() };
-        let manifest = Manifest {
-            format: FORMAT,
-            feature_set_version: self.snapshot_version.clone().unwrap_or_else(|| self.set.version().to_owned()),
-            feature_set_hash: None,
-            as_of,
-            run: run.clone(),
+        let mut manifest = Manifest {
             complete_for_arrivals_before: day.complete_before_ms,
-            created_by: "a test".to_owned(),
-            engine: None,
-            previous: None,
-            ledger: None,
-            quality: None,
-            sketch_relative_error: 0.0,
-            calls: Calls::default(),
             days,
             missing_days: self.missing_days.clone(),
             left_out: self.left_out.clone(),
-            rows: Vec::new(),
             files,
+            ..Manifest::new(&self.set, as_of, run.clone(), "a test")
         };
+        if let Some(version) = &self.snapshot_version {
+            manifest.feature_set_version.clone_from(version);
+        }
         Publication::begin(objects.clone(), run).await.unwrap().publish(&manifest).await.unwrap();
     }
 
