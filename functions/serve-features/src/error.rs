@@ -288,14 +288,21 @@ pub enum AnswerError {
 }
 
 impl AnswerError {
+    const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Request(_) => ErrorCode::InvalidArgument,
+            Self::Unavailable(_) => ErrorCode::Unavailable,
+        }
+    }
+
     /// What programs are told of it.
     pub fn detail(&self) -> FeatureError {
-        let (code, reason, (field, length)) = match self {
-            Self::Request(error) => (ErrorCode::InvalidArgument, error.reason(), error.field()),
-            Self::Unavailable(_) => (ErrorCode::Unavailable, "store_unavailable", ("", 0)),
+        let (reason, (field, length)) = match self {
+            Self::Request(error) => (error.reason(), error.field()),
+            Self::Unavailable(_) => ("store_unavailable", ("", 0)),
         };
         FeatureError {
-            code: code.as_str().to_owned(),
+            code: self.code().as_str().to_owned(),
             reason: reason.to_owned(),
             field: field.to_owned(),
             value_length: u32::try_from(length).unwrap_or(u32::MAX),
@@ -307,13 +314,14 @@ impl AnswerError {
 
 impl From<AnswerError> for ConnectError {
     fn from(error: AnswerError) -> Self {
-        let code = match error {
-            AnswerError::Request(_) => ErrorCode::InvalidArgument,
-            AnswerError::Unavailable(_) => ErrorCode::Unavailable,
-        };
-        Self::new(code, error.to_string())
-            .with_detail(ErrorDetail::from_message("tollwatch.v1.FeatureError", &error.detail()))
+        with_detail(error.code(), &error.detail())
     }
+}
+
+/// The error of the protocols that says what a detail says.
+fn with_detail(code: ErrorCode, detail: &FeatureError) -> ConnectError {
+    ConnectError::new(code, detail.message.clone())
+        .with_detail(ErrorDetail::from_message("tollwatch.v1.FeatureError", detail))
 }
 
 impl From<RequestError> for ConnectError {
@@ -379,9 +387,7 @@ impl Refusal {
             }
             Self::Fault => {}
         }
-        ConnectError::new(self.code(), self.to_string())
-            .with_detail(ErrorDetail::from_message("tollwatch.v1.FeatureError", &detail))
-            .with_headers(headers)
+        with_detail(self.code(), &detail).with_headers(headers)
     }
 }
 

@@ -139,11 +139,11 @@ impl Lookup {
             let evidence = &parties[feature.party as usize];
             reply.values.push(evidence.windows[&asked.window].serve(*asked, feature));
         }
-        reply.complete_before_ms = parties.iter().find_map(|evidence| evidence.complete_before_ms);
+        if let Some(read) = parties.iter().find_map(|evidence| evidence.snapshot) {
+            reply.complete_before_ms = read.day().complete_before_ms;
+            reply.snapshot_checked_at_ms = Some(read.checked_at_ms());
+        }
         for evidence in parties {
-            if let (true, Ok(snapshot)) = (evidence.snapshot_read, &pinned.0) {
-                reply.snapshot_checked_at_ms = Some(snapshot.checked_at_ms());
-            }
             reply.degraded.extend(evidence.degraded);
             reply.gaps.extend(evidence.gaps);
         }
@@ -187,12 +187,11 @@ impl Lookup {
         if let Some((first, last)) = left_out().next().zip(left_out().next_back()) {
             degraded.insert(Degradation::RecordsLeftOut { days: left_out().count(), first, last });
         }
-        let snapshot_read = matches!(read.row, Some(Ok(_)));
-        let complete_before_ms = match (&read.row, day) {
-            (Some(Ok(_)), Some(day)) => day.complete_before_ms,
+        let snapshot = match (&read.row, &pinned.0) {
+            (Some(Ok(_)), Ok(snapshot)) => Some(snapshot.as_ref()),
             _ => None,
         };
-        PartyEvidence { windows, degraded, complete_before_ms, gaps, snapshot_read }
+        PartyEvidence { windows, degraded, gaps, snapshot }
     }
 
     /// The states of all tile intervals of the plans, in one read; an error leaves none.
@@ -250,9 +249,9 @@ async fn read_row(entity: &Entity, plans: &[(Window, Plan)], pinned: &Pinned) ->
 struct PartyEvidence<'a> {
     windows: BTreeMap<Window, Evidence<'a>>,
     degraded: BTreeSet<Degradation>,
-    complete_before_ms: Option<i64>,
     gaps: BTreeSet<DayGap>,
-    snapshot_read: bool,
+    /// Where its row was read.
+    snapshot: Option<&'a dyn Snapshot>,
 }
 
 /// What is known of an entity over one window.

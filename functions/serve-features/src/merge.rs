@@ -215,7 +215,8 @@ pub const fn start_of(day: i32) -> i64 {
     day as i64 * DAY_MS
 }
 
-const fn floor_to_minute(ms: i64) -> i64 {
+/// The first moment of a minute.
+pub(crate) const fn floor_to_minute(ms: i64) -> i64 {
     ms - ms.rem_euclid(MINUTE_MS)
 }
 

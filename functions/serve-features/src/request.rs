@@ -1,6 +1,6 @@
 //! What a request asks for, checked: the entity and the moment.
 
-use cdr::{NumberKind, NumberPlan};
+use cdr::{Number, NumberKind, NumberPlan};
 use features::{Level, Party};
 use proto::{Timestamp, v1};
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL};
@@ -91,12 +91,13 @@ fn level_of(field: &'static str, sent: buffa::EnumValue<v1::Level>) -> Result<Op
 
 fn key_of(plan: &NumberPlan, range_digits: u8, text: &str, level: Level) -> Result<String, RequestError> {
     let length = text.len();
-    let number = match (plan.parse(text), read_as(plan, range_digits, text, level)) {
-        (Ok(number), ReadAs::Number) => number,
-        (Err(error), ReadAs::Number) => return Err(RequestError::NumberInvalid { length, rule: error.to_string() }),
-        (_, ReadAs::Key) => return direct(level, text),
-        (_, ReadAs::Either) => return Err(RequestError::KeyAmbiguous { length, level }),
-    };
+    let parsed = plan.parse(text);
+    match read_as(plan, range_digits, text, parsed.as_ref().ok(), level) {
+        ReadAs::Number => {}
+        ReadAs::Key => return direct(level, text),
+        ReadAs::Either => return Err(RequestError::KeyAmbiguous { length, level }),
+    }
+    let number = parsed.map_err(|error| RequestError::NumberInvalid { length, rule: error.to_string() })?;
     let kind = number.kind();
     if kind == NumberKind::Anonymous {
         return Err(RequestError::NumberAnonymous);
@@ -116,23 +117,24 @@ enum ReadAs {
 }
 
 /// Many prefixes and ranges are as long as a short number of their country. A valid number is one; of what is none, a
-/// text is a prefix if longer numbers have it as theirs, and either a number or a range if both could be.
-fn read_as(plan: &NumberPlan, range_digits: u8, text: &str, level: Level) -> ReadAs {
+/// text is a prefix if longer numbers have it as theirs, and either a number or a range if both could be. `parsed` is
+/// what the plan takes it for.
+fn read_as(plan: &NumberPlan, range_digits: u8, text: &str, parsed: Option<&Number>, level: Level) -> ReadAs {
     let is_bare = text.strip_prefix('+').is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
     if level == Level::Phone || !is_bare {
         return ReadAs::Number;
     }
-    match plan.parse(text) {
+    match parsed {
         // Too short for a number, or too long.
-        Err(_) => ReadAs::Key,
-        Ok(number) if number.kind() != NumberKind::E164 => ReadAs::Number,
-        Ok(number) if is_valid(number.as_str()) => ReadAs::Number,
-        Ok(number) if !is_possible(number.as_str()) => ReadAs::Key,
-        Ok(_) if level == Level::Prefix => {
+        None => ReadAs::Key,
+        Some(number) if number.kind() != NumberKind::E164 => ReadAs::Number,
+        Some(number) if is_valid(number.as_str()) => ReadAs::Number,
+        Some(number) if !is_possible(number.as_str()) => ReadAs::Key,
+        Some(_) if level == Level::Prefix => {
             let is_prefix = || FILLERS.iter().any(|filler| has_prefix(plan, text, filler));
             if is_prefix() { ReadAs::Key } else { ReadAs::Number }
         }
-        Ok(_) => {
+        Some(_) => {
             let longer = format!("{text}{}", "0".repeat(range_digits.into()));
             if is_possible(&longer) { ReadAs::Either } else { ReadAs::Number }
         }

@@ -13,7 +13,7 @@ use tiles::{Interval, WindowState};
 use crate::degradation::Degradation;
 use crate::error::AnswerError;
 use crate::lookup::{Lookup, Missing, NoSnapshot, Pinned, Source};
-use crate::merge::{AsOf, TILES_KEPT_MS, start_of};
+use crate::merge::{AsOf, TILES_KEPT_MS, floor_to_minute, start_of};
 use crate::sources::{Recorded, SourceError};
 
 /// Whole minutes before the one that is running.
@@ -160,7 +160,7 @@ impl Plans<'_> {
     }
 
     fn running_minute_ms(&self) -> i64 {
-        self.as_of.ms() - self.as_of.ms().rem_euclid(MINUTE_MS)
+        floor_to_minute(self.as_of.ms())
     }
 
     /// What the stream has counted of an interval, if the store answers.

@@ -82,9 +82,9 @@ impl Service {
         let more = request::more_levels(&request.more_levels, question.target.level)?;
         let pinned = self.lookup.pin().await;
         let of_level = async |level| {
-            let level = response::level(level).into();
-            let question = self.offered(&request.number, request.party, level, &selection)?;
-            self.answer(&question, as_of, &pinned).await
+            let target = self.target(&request.number, request.party, response::level(level).into())?;
+            let asked = self.catalog().asked_of(&selection, target.party, target.level);
+            self.answer(&Question { target, asked }, as_of, &pinned).await
         };
         let of_levels = future::join_all(more.into_iter().map(of_level));
         let (answer, of_levels) = future::join(self.answer(&question, as_of, &pinned), of_levels).await;
@@ -134,8 +134,7 @@ impl Service {
 
     /// One feature of one entity over time.
     pub async fn get_series(&self, request: &v1::GetSeriesRequest) -> Result<v1::GetSeriesResponse, AnswerError> {
-        let range_digits = self.catalog().set().settings().range_digits;
-        let target = request::target(&self.plan, range_digits, &request.number, request.party, request.level)?;
+        let target = self.target(&request.number, request.party, request.level)?;
         let feature = self.catalog().series(&request.feature, target.party, target.level)?;
         let entity = Entity::new(feature.party, target.level, &target.key);
         let (as_of, pinned) = (self.now(), self.lookup.pin().await);
@@ -171,26 +170,19 @@ impl Service {
         level: buffa::EnumValue<v1::Level>,
         selection: &Selection,
     ) -> Result<Question, RequestError> {
-        let target = request::target(&self.plan, self.range_digits(), number, party, level)?;
+        let target = self.target(number, party, level)?;
         let asked = self.catalog().asked(selection, target.party, target.level)?;
         Ok(Question { target, asked })
     }
 
-    /// The same, of the features that the level has.
-    fn offered(
+    fn target(
         &self,
         number: &str,
         party: buffa::EnumValue<v1::Party>,
         level: buffa::EnumValue<v1::Level>,
-        selection: &Selection,
-    ) -> Result<Question, RequestError> {
-        let target = request::target(&self.plan, self.range_digits(), number, party, level)?;
-        let asked = self.catalog().asked_of(selection, target.party, target.level);
-        Ok(Question { target, asked })
-    }
-
-    fn range_digits(&self) -> u8 {
-        self.catalog().set().settings().range_digits
+    ) -> Result<Target, RequestError> {
+        let range_digits = self.catalog().set().settings().range_digits;
+        request::target(&self.plan, range_digits, number, party, level)
     }
 
     async fn answer(
