@@ -14,8 +14,8 @@ use parquet::file::statistics::Statistics;
 
 use crate::limits::PARQUET_COLUMN_ROWS;
 use crate::parquet_codes::{CodeReader, ENCODINGS};
-use crate::parquet_columns::{COLUMNS, Found, Kind, find};
-use crate::parquet_reader::{Batch, check_places, damaged, guarded};
+use crate::parquet_columns::{COLUMNS, Found, Kind};
+use crate::parquet_reader::{Batch, damaged, guarded, open_file, rows_of};
 use crate::texts::{ABSENT, Texts};
 use crate::{FileError, ReadOptions};
 
@@ -115,11 +115,7 @@ impl Numbers {
 
 impl<'p> CallColumns<'p> {
     fn new(path: &Path, plan: &'p NumberPlan, file: File) -> Result<Option<Self>, FileError> {
-        let len = file.metadata().map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?.len();
-        let file = guarded(|| SerializedFileReader::new(file)).map_err(|error| damaged(path, &error))?;
-        check_places(file.metadata(), len)
-            .map_err(|problem| FileError::Damaged { path: path.to_owned(), problem })?;
-        let found = find(path, file.metadata().file_metadata().schema_descr())?;
+        let (file, found) = open_file(path, file)?;
         let is_of_codes = file.metadata().row_groups().iter().all(|group| {
             let texts = COLUMNS.iter().zip(&found).filter(|(column, _)| column.kind == Kind::Text);
             texts.filter_map(|(_, found)| *found).all(|found| {
@@ -204,8 +200,7 @@ impl Group {
         found: &[Option<Found>; 14],
     ) -> Result<Self, ParquetError> {
         let group = file.get_row_group(index)?;
-        let rows = group.metadata().num_rows();
-        let remaining = usize::try_from(rows).map_err(|_| ParquetError::General(format!("{rows} rows")))?;
+        let remaining = rows_of(group.as_ref())?;
         let mut columns = [const { None }; 14];
         for ((place, column), found) in columns.iter_mut().zip(&COLUMNS).zip(found) {
             let Some(Found { index, per_milli }) = *found else { continue };

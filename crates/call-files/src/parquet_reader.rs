@@ -10,7 +10,7 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
 use crate::limits::PARQUET_BATCH_ROWS;
 use crate::parquet_columns::{COLUMNS, Found, find};
@@ -29,11 +29,7 @@ pub(crate) struct ParquetReader<'p> {
 
 impl<'p> ParquetReader<'p> {
     pub fn new(path: &Path, plan: &'p NumberPlan, file: File) -> Result<Self, FileError> {
-        let len = file.metadata().map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?.len();
-        let file = guarded(|| SerializedFileReader::new(file)).map_err(|error| damaged(path, &error))?;
-        check_places(file.metadata(), len)
-            .map_err(|problem| FileError::Damaged { path: path.to_owned(), problem })?;
-        let found = find(path, file.metadata().file_metadata().schema_descr())?;
+        let (file, found) = open_file(path, file)?;
         Ok(Self { path: path.to_owned(), plan, file, found, next_group: 0, group: None, row: 0 })
     }
 
@@ -77,6 +73,24 @@ impl Iterator for ParquetReader<'_> {
     }
 }
 
+/// A file that can be read, and where its columns are.
+pub(crate) fn open_file(
+    path: &Path,
+    file: File,
+) -> Result<(SerializedFileReader<File>, [Option<Found>; 14]), FileError> {
+    let len = file.metadata().map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?.len();
+    let file = guarded(|| SerializedFileReader::new(file)).map_err(|error| damaged(path, &error))?;
+    check_places(file.metadata(), len).map_err(|problem| FileError::Damaged { path: path.to_owned(), problem })?;
+    let found = find(path, file.metadata().file_metadata().schema_descr())?;
+    Ok((file, found))
+}
+
+/// How many rows a row group has.
+pub(crate) fn rows_of(group: &dyn RowGroupReader) -> Result<usize, ParquetError> {
+    let rows = group.metadata().num_rows();
+    usize::try_from(rows).map_err(|_| ParquetError::General(format!("{rows} rows")))
+}
+
 /// A row group that is being read.
 struct Group {
     columns: [Option<Values>; 14],
@@ -95,8 +109,7 @@ impl Group {
         found: &[Option<Found>; 14],
     ) -> Result<Self, ParquetError> {
         let group = file.get_row_group(index)?;
-        let rows = group.metadata().num_rows();
-        let remaining = usize::try_from(rows).map_err(|_| ParquetError::General(format!("{rows} rows")))?;
+        let remaining = rows_of(group.as_ref())?;
         let mut columns = [const { None }; 14];
         for (column, found) in columns.iter_mut().zip(found) {
             if let Some(found) = found {
@@ -251,7 +264,7 @@ pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Resu
 
 /// Checks that every column chunk lies in the file: the library asserts it, and a damaged footer is no reason to
 /// panic.
-pub(crate) fn check_places(metadata: &ParquetMetaData, file_len: u64) -> Result<(), String> {
+fn check_places(metadata: &ParquetMetaData, file_len: u64) -> Result<(), String> {
     for (index, group) in metadata.row_groups().iter().enumerate() {
         for chunk in group.columns() {
             let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
