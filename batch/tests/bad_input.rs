@@ -13,7 +13,7 @@ use batch::{BatchError, BatchOptions, BatchReport, Rebuild};
 use features::FeatureSet;
 use polars::prelude::{Column, DataFrame, ParquetWriter as TableWriter};
 use snapshot::{CURRENT, MissingReason, SnapshotError};
-use support::{as_of, calls_of_days, options, small_set, write_calls, write_parquet};
+use support::{as_of, calls_of_days, options, small_set, tree, write_calls, write_parquet};
 
 /// A published snapshot of two days, and its folders.
 struct World {
@@ -51,23 +51,6 @@ impl World {
         assert!(tree(&self.output) == before, "something was written");
         error
     }
-}
-
-fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let bytes = fs::read(&path).unwrap();
-                found.insert(path, bytes);
-            }
-        }
-    }
-    found
 }
 
 /// A table that some other program wrote.

@@ -16,18 +16,12 @@ use local_aws::{LocalAws, LocalAwsConfig};
 use objects::Objects;
 use snapshot::{CURRENT, Snapshot};
 use tempfile::TempDir;
-
-/// Runs the command in a folder.
-fn run(folder: &Path, arguments: &str) -> Output {
-    tests::tollwatch().args(arguments.split_whitespace()).current_dir(folder).output().unwrap()
-}
+use tests::{run, said};
 
 /// Runs the command, which must do it, and returns what it says.
 #[track_caller]
 fn done(folder: &Path, arguments: &str) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    said(arguments, run(folder, arguments))
 }
 
 /// Runs the command, which must refuse it as the user's mistake with each of these words, and leave nothing.

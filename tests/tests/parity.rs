@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use call_files::ReadOptions;
@@ -16,6 +15,7 @@ use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig};
 use serde_json::Value;
 use snapshot::UtcDay;
 use tempfile::TempDir;
+use tests::Service;
 use tiles::DynamoTiles;
 
 fn now_ms() -> i64 {
@@ -23,41 +23,12 @@ fn now_ms() -> i64 {
 }
 
 fn run(folder: &Path, arguments: &str) -> Output {
-    let mut command = tests::tollwatch();
-    command.args(arguments.split_whitespace()).current_dir(folder);
-    tokio::task::block_in_place(|| command.output().unwrap())
+    tokio::task::block_in_place(|| tests::run(folder, arguments))
 }
 
 #[track_caller]
 fn done(folder: &Path, arguments: &str) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// A service that runs until it is dropped.
-struct Service {
-    child: Child,
-    url: String,
-}
-
-impl Service {
-    fn start(folder: &Path, arguments: &str) -> Self {
-        let mut command = tests::tollwatch();
-        command.args(arguments.split_whitespace()).current_dir(folder).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split([' ', ',']).find(|word| word.starts_with("http://")).expect("it does not listen");
-        Self { url: url.to_owned(), child }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        let _ = self.child.wait();
-    }
+    tests::said(arguments, run(folder, arguments))
 }
 
 /// The files of calls of a folder, by name.
@@ -142,7 +113,9 @@ impl Answered {
         done(folder, &format!("{consume} --covers-from {yesterday} {endpoints}"));
 
         let serve = format!("serve --address 127.0.0.1:0 --tiles tiles --data data --endpoint-url {dynamodb}");
-        let service = Service::start(folder, &format!("{serve} --answer-log answers.jsonl --answer-log-rate 1"));
+        let arguments = format!("{serve} --answer-log answers.jsonl --answer-log-rate 1");
+        let service = Service::start(folder, &arguments, Stdio::inherit());
+        assert!(service.url.starts_with("http://"), "{}", service.url);
         let numbers = callers(&files, yesterday.start_ms());
         assert!(numbers.len() > 20, "{}", numbers.len());
         let past = format!("--as-of {}", cdr::format_time(end_ms - HOUR_MS));

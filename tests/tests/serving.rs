@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig};
+use tests::Service;
 use tiles::DynamoTiles;
 
 /// The commands of the documentation, as a script.
@@ -20,9 +21,7 @@ fn commands() -> String {
 }
 
 fn run(folder: &Path, arguments: &str) -> Output {
-    let mut command = tests::tollwatch();
-    command.args(arguments.split_whitespace()).current_dir(folder).env_remove("TOLLWATCH_TOKEN_FILE");
-    tokio::task::block_in_place(|| command.output().unwrap())
+    tokio::task::block_in_place(|| tests::run(folder, arguments))
 }
 
 #[track_caller]
@@ -35,42 +34,13 @@ fn refused(folder: &Path, arguments: &str, says: &[&str]) {
     }
 }
 
-/// A service that runs until it is dropped.
-struct Service {
-    child: Child,
-    url: String,
-}
-
-impl Service {
-    fn start(folder: &Path, arguments: &str) -> Self {
-        let mut command = tests::tollwatch();
-        command.args(arguments.split_whitespace()).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split([' ', ',']).find(|word| word.starts_with("http")).expect("it does not listen");
-        Self { url: url.to_owned(), child }
-    }
-
-    fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
-    }
-
-    /// Ends it; what it said on the error stream.
-    fn stop(mut self) -> String {
-        self.signal("-TERM");
-        assert!(self.child.wait().unwrap().success());
-        let mut error = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
-        error
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Ends a service; what it said on the error stream.
+fn stop(mut service: Service) -> String {
+    service.signal("-TERM");
+    assert!(service.child.wait().unwrap().success());
+    let mut error = String::new();
+    service.child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+    error
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +74,8 @@ async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
     refused(folder, &format!("{} {tls} --token-file tokens", serve("0.0.0.0:0")), &["chmod 600"]);
     fs::set_permissions(folder.join("tokens"), fs::Permissions::from_mode(0o600)).unwrap();
 
-    let service = Service::start(folder, &format!("{} {tls} --token-file tokens", serve("127.0.0.1:0")));
+    let service =
+        Service::start(folder, &format!("{} {tls} --token-file tokens", serve("127.0.0.1:0")), Stdio::piped());
     assert!(service.url.starts_with("https://127.0.0.1:"), "{}", service.url);
     let get = format!("get +12025550101 --features calls_5m --url {}", service.url);
     let done = run(folder, &format!("{get} --ca ca.pem --token-file dashboard.token"));
@@ -133,11 +104,11 @@ async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
         tokio::task::yield_now().await;
     }
     refused(folder, &with_token, &["does not know who asks"]);
-    let said = service.stop();
+    let said = stop(service);
     assert!(said.contains("tokens were read again and have changed"), "{said}");
     assert!(!said.contains("can be reached from other machines"), "{said}");
 
-    let service = Service::start(folder, &format!("{} {tls} --client-ca ca.pem", serve("0.0.0.0:0")));
+    let service = Service::start(folder, &format!("{} {tls} --client-ca ca.pem", serve("0.0.0.0:0")), Stdio::piped());
     let url = service.url.replace("0.0.0.0", "127.0.0.1");
     let get = format!("get +12025550101 --features calls_5m --ca ca.pem --url {url}");
     let done = run(folder, &format!("{get} --client-cert client.pem --client-key client.key"));
@@ -145,7 +116,7 @@ async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
     refused(folder, &get, &["no service answers"]);
     drop(service);
 
-    let service = Service::start(folder, &format!("{} --insecure", serve("0.0.0.0:0")));
-    let said = service.stop();
+    let service = Service::start(folder, &format!("{} --insecure", serve("0.0.0.0:0")), Stdio::piped());
+    let said = stop(service);
     assert!(said.contains("warning") && said.contains("anybody could ask"), "{said}");
 }

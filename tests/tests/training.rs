@@ -4,20 +4,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use call_files::ReadOptions;
 use cdr::{CallRecord, NumberKind, NumberPlan};
-
-fn run(folder: &Path, arguments: &str) -> Output {
-    tests::tollwatch().args(arguments.split_whitespace()).current_dir(folder).output().unwrap()
-}
+use tests::{run, said};
 
 #[track_caller]
 fn done(folder: &Path, arguments: &str) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    said(arguments, run(folder, arguments))
 }
 
 #[track_caller]
