@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use features::{FeatureSet, Level, Party, Sketch};
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::crc32;
 use crate::day::instant;
 use crate::{CURRENT, Face, RunId, SnapshotError, UtcDay, Verdict, manifest_key};
 
@@ -319,13 +320,38 @@ impl Manifest {
         if head.format != FORMAT {
             return Err(SnapshotError::Format { key: key.to_owned(), found: head.format, known: FORMAT });
         }
+        if let Some(detail) = seal_problem(json) {
+            return Err(SnapshotError::corrupt(key, detail));
+        }
         serde_json::from_slice(json).map_err(|error| SnapshotError::corrupt(key, error))
     }
 
-    /// The JSON form, indented for people.
+    /// The JSON form, indented for people. Its last field, `crc32`, is the CRC-32 of all bytes before that field's name:
+    /// what the manifest says of keys and sizes decides what is looked for and where, and a wrong digit in it would make
+    /// calls disappear without an error.
     pub fn to_json(&self) -> Result<Vec<u8>, SnapshotError> {
-        serde_json::to_vec_pretty(self).map_err(|error| SnapshotError::corrupt(CURRENT, error))
+        let mut json = serde_json::to_vec_pretty(self).map_err(|error| SnapshotError::corrupt(CURRENT, error))?;
+        json.truncate(json.len() - END.len());
+        json.extend_from_slice(b",\n  ");
+        let seal = crc32(&json);
+        json.extend_from_slice(format!("{CRC32_NAME} {seal}").as_bytes());
+        json.extend_from_slice(END);
+        Ok(json)
     }
+}
+
+/// How an indented object ends.
+const END: &[u8] = b"\n}";
+/// The name of the last field.
+const CRC32_NAME: &str = "\"crc32\":";
+
+/// What is wrong with the checksum of a manifest. One of before there were any has none.
+fn seal_problem(json: &[u8]) -> Option<&'static str> {
+    let at = json.windows(CRC32_NAME.len()).rposition(|window| window == CRC32_NAME.as_bytes())?;
+    let (sealed, rest) = json.split_at(at);
+    let seal = std::str::from_utf8(&rest[CRC32_NAME.len()..]).ok().and_then(|rest| rest.trim().strip_suffix('}'));
+    let is_whole = seal.and_then(|seal| seal.trim().parse().ok()) == Some(crc32(sealed));
+    (!is_whole).then_some("its checksum is not that of what it says: it was damaged or edited")
 }
 
 macro_rules! by_name {
@@ -375,6 +401,23 @@ mod tests {
             "snapshots/as_of=2026-11-20/run=a/manifest.json",
         ];
         assert_eq!(manifest("a").keys().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn no_flipped_bit_makes_another_manifest() {
+        let whole = manifest("a").to_json().unwrap();
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1 << bit;
+                if let Ok(read) = Manifest::parse(&flipped) {
+                    assert_eq!(read, manifest("a"), "bit {bit} of byte {at}");
+                }
+            }
+        }
+        let edited = String::from_utf8(whole).unwrap().replace("part-000", "part-001");
+        let error = Manifest::parse(edited.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("checksum"), "{error}");
     }
 
     #[test]
