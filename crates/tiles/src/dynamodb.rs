@@ -77,7 +77,9 @@ impl DynamoTiles {
         let mut pages = self.client.scan().table_name(&self.table).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| classify_read(&error))?;
-            for item in page.items.unwrap_or_default() {
+            // A page without calls has an empty list. What answers without one is not the store, or only half of it.
+            let items = page.items.ok_or_else(|| StoreError::Unavailable("an answer without Items".to_owned()))?;
+            for item in items {
                 let key = TileKey { pk: SmolStr::new(text(&item, "pk")?), sk: SmolStr::new(text(&item, "sk")?) };
                 visit(key, read_item(&item)?);
             }
