@@ -57,7 +57,8 @@ impl<S> Front<S> {
         self
     }
 
-    /// Answers so many requests at once; health and reflection, which read no store, are not counted.
+    /// Answers so many requests at once. Not counted are health, reflection and the page, which read no store: whoever
+    /// needs no token for them would take the places of those who have one.
     #[must_use]
     pub fn with_max_in_flight(mut self, max_in_flight: usize) -> Self {
         self.room = Arc::new(Semaphore::new(max_in_flight));
@@ -74,7 +75,7 @@ impl<S> Front<S> {
         {
             return Err(Refusal::Unauthenticated);
         }
-        if is_operational(path) {
+        if is_operational(path) || is_page(request.method(), path) {
             return Ok(None);
         }
         let place = Arc::clone(&self.room).try_acquire_owned();
@@ -118,16 +119,27 @@ where
     }
 }
 
-/// Whether a path is of health or reflection, which read no store. Their streams may last.
-pub(crate) fn is_operational(path: &str) -> bool {
+/// Whether a path is of health or reflection, which read no store.
+fn is_operational(path: &str) -> bool {
     path.starts_with("/grpc.")
 }
 
-/// Whether a request needs no token. The path of a call has two parts, service and method; with one part there is
-/// only the page and its files, which hold no features.
+/// Whether a request is answered with a stream that may last: those of health and reflection, of which the one call that
+/// needs no token is none.
+pub(crate) fn may_last(path: &str) -> bool {
+    is_operational(path) && path != HEALTH_CHECK
+}
+
+/// Whether a request needs no token.
 fn is_open(method: &Method, path: &str) -> bool {
-    let is_page = || path.strip_prefix('/').is_some_and(|rest| !rest.contains('/'));
-    path == HEALTH_CHECK || (matches!(*method, Method::GET | Method::HEAD) && is_page())
+    path == HEALTH_CHECK || is_page(method, path)
+}
+
+/// Whether a request is for the page or one of its files, which hold no features and lie ready in memory. The path of a
+/// call has two parts, service and method.
+fn is_page(method: &Method, path: &str) -> bool {
+    let has_one_part = || path.strip_prefix('/').is_some_and(|rest| !rest.contains('/'));
+    matches!(*method, Method::GET | Method::HEAD) && has_one_part()
 }
 
 async fn refuse<B, A>(why: Refusal, request: Request<B>) -> Response<FrontBody<A>>
@@ -203,7 +215,9 @@ mod tests {
         let unsent = ask("/a/b").await;
         assert_eq!(unsent.status(), 200);
         assert_eq!(ask("/a/b").await.status(), 429);
-        assert_eq!(ask("/grpc.health.v1.Health/Check").await.status(), 200);
+        for free in ["/grpc.health.v1.Health/Check", "/", "/openapi.yaml"] {
+            assert_eq!(ask(free).await.status(), 200, "{free}");
+        }
         drop(unsent);
         assert_eq!(ask("/a/b").await.status(), 200);
     }
@@ -215,6 +229,7 @@ mod tests {
         let asked = |version: Version| {
             let (send, receive) = futures::channel::mpsc::unbounded();
             let mut request = Request::new(StreamBody::new(receive));
+            *request.uri_mut() = http::Uri::from_static("/a/b");
             *request.version_mut() = version;
             (send, full.clone().call(request))
         };

@@ -3,6 +3,7 @@
 
 mod activity;
 mod connection;
+mod pieces;
 mod tls;
 
 use std::io;

@@ -13,13 +13,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
-use crate::front::is_operational;
+use crate::front::may_last;
 use crate::held::Held;
 use crate::limits::{
     CONNECTION_WINDOW_BYTES, FAREWELL, HEADER_BYTES_MAX, HTTP1_BUFFER_BYTES, IDLE_MAX, PING_ANSWER_MAX, PING_EVERY,
     RETIREMENT_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 use crate::native::activity::{Activity, Verdict};
+use crate::native::pieces::Pieces;
 
 /// Answers what is asked on a connection. Returns when it is closed, by either side. From when `stop` says so it
 /// takes no new request.
@@ -35,9 +36,9 @@ where
     let counted = hyper::service::service_fn({
         let activity = Arc::clone(&activity);
         move |request: Request<Incoming>| {
-            let in_flight = activity.begin(Instant::now(), is_operational(request.uri().path()));
+            let in_flight = activity.begin(Instant::now(), may_last(request.uri().path()));
             let answered = service.clone().call(request);
-            async move { answered.await.map(|response| response.map(|body| Held::new(body, in_flight))) }
+            async move { answered.await.map(|response| response.map(|body| Pieces::new(Held::new(body, in_flight)))) }
         }
     });
     let builder = builder();

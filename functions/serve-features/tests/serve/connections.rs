@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use connectrpc::client::CallOptions;
 use connectrpc::{ErrorCode, Protocol};
 use connectrpc_health::HealthClient;
 use connectrpc_health::wire::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 use features::MINUTE_MS;
+use http_body_util::Full;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use proto::v1::ListFeaturesRequest;
 use serve_features::client::{self, Credentials};
 use serve_features::limits::{DRAIN_MAX, FIRST_REQUEST_MAX, HANDSHAKE_MAX, IDLE_MAX};
@@ -92,6 +95,36 @@ async fn requests_beyond_the_limit_are_told_to_come_again_over_every_protocol() 
     while client.list_features(ListFeaturesRequest::default()).await.is_err() {
         tokio::task::yield_now().await;
     }
+    running.stop().await;
+}
+
+/// A reader with room for a byte has the answer's first piece in the service's memory, and the request its place, until
+/// it reads on.
+#[tokio::test]
+async fn an_answer_that_is_not_read_keeps_its_place() {
+    let world = world();
+    let exposure = Exposure { max_in_flight: 2, ..Exposure::default() };
+    let running = Running::start(world.service().await, exposure).await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let (mut sender, connection) =
+        builder.initial_stream_window_size(1).handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut list = async || {
+        let uri = format!("http://{}/tollwatch.v1.FeatureService/ListFeatures", running.address);
+        let request = http::Request::post(uri).header("content-type", "application/json");
+        sender.send_request(request.body(Full::new(Bytes::from_static(b"{}"))).unwrap()).await.unwrap()
+    };
+    let unread = [list().await, list().await];
+    assert_eq!(unread.each_ref().map(|answer| answer.status().as_u16()), [200, 200]);
+    assert_eq!(list().await.status(), 429);
+    // The page is for everybody, and takes nobody's place.
+    assert!(http(running.address, "GET", "/", "", "").await.starts_with("HTTP/1.1 200"));
+    drop(unread);
+    while list().await.status() != 200 {
+        tokio::task::yield_now().await;
+    }
+    drop(sender);
     running.stop().await;
 }
 
