@@ -98,7 +98,7 @@ pub enum RequestError {
         value: i32,
     },
     /// The timestamp is not one.
-    #[error("as_of is no moment: seconds must lie in the years 1 to 9999 and nanos in 0 to 999,999,999")]
+    #[error("as_of is no moment: seconds must lie in the years 1970 to 9999 and nanos in 0 to 999,999,999")]
     AsOfInvalid,
     /// The moment is in the future.
     #[error("as_of is {ahead_ms} ms ahead of the service's clock: leave it out to ask for now")]

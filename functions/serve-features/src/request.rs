@@ -66,7 +66,8 @@ pub fn more_levels(sent: &[buffa::EnumValue<v1::Level>], level: Level) -> Result
 /// The moment a request asks for; absent is now.
 pub fn as_of(sent: Option<&Timestamp>, now_ms: i64) -> Result<AsOf, RequestError> {
     let Some(sent) = sent else { return Ok(AsOf::now(now_ms)) };
-    let ms = proto::to_millis(sent).ok_or(RequestError::AsOfInvalid)?;
+    // Windows reach back from it, and years before 1 have no timestamp.
+    let ms = proto::to_millis(sent).filter(|ms| *ms >= 0).ok_or(RequestError::AsOfInvalid)?;
     AsOf::at(ms, now_ms).ok_or(RequestError::AsOfFuture { ahead_ms: ms - now_ms })
 }
 
@@ -300,5 +301,7 @@ mod tests {
         assert_eq!(as_of(Some(&proto::from_millis(now + 5)), now), Err(RequestError::AsOfFuture { ahead_ms: 5 }));
         let broken = Timestamp { seconds: 0, nanos: -1, ..Default::default() };
         assert_eq!(as_of(Some(&broken), now), Err(RequestError::AsOfInvalid));
+        assert_eq!(as_of(Some(&proto::from_millis(-1)), now), Err(RequestError::AsOfInvalid));
+        assert_eq!(as_of(Some(&proto::from_millis(0)), now).unwrap().ms(), 0);
     }
 }
