@@ -3,7 +3,7 @@
 //! The names are composed of a measure, a level and a window. The measures are found in the feature set by what
 //! they are, not by name: the caller's `count`, `rate` and `active_days` without a condition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
 use features::{Aggregate, Formula, Level, Party, Value, Window};
@@ -11,16 +11,27 @@ use md5::{Digest, Md5};
 use proto::legacy;
 
 use crate::catalog::{Asked, Catalog};
+use crate::degradation::Degradation;
 use crate::error::{AnswerError, RequestError};
 use crate::service::Service;
+
+/// The header of an answer, or metadata with gRPC, that says why it is not what it ought to be, in words: the older
+/// message has no field for it.
+pub const DEGRADED_HEADER: &str = "tollwatch-degraded";
 
 /// The windows that the older service had, in days.
 const DAYS: [u32; 4] = [1, 7, 30, 90];
 
+/// Values by their older names.
+type Texts = Vec<(String, String)>;
+
 impl Service {
-    /// The features of a caller by their older names. What is missing is left out, since text has no way to say
-    /// it; that nothing could be read is an error.
-    pub async fn get_legacy(&self, request: &legacy::FeatureRequest) -> Result<legacy::FeatureResponse, AnswerError> {
+    /// The features of a caller by their older names, and what makes them worse than they ought to be. What is missing
+    /// is left out, since text has no way to say it; that nothing could be read is an error.
+    pub async fn get_legacy(
+        &self,
+        request: &legacy::FeatureRequest,
+    ) -> Result<(legacy::FeatureResponse, BTreeSet<Degradation>), AnswerError> {
         let range_digits = self.catalog().set().settings().range_digits;
         let length = request.user_id.len();
         if length == 0 {
@@ -35,21 +46,28 @@ impl Service {
         }
         let as_of = self.now();
         let pinned = self.lookup().pin().await;
-        let of_level = async |level: Level| -> Result<Vec<(String, String)>, AnswerError> {
-            let Some(key) = level.key(&number, range_digits) else { return Ok(Vec::new()) };
+        let of_level = async |level: Level| -> Result<(Texts, BTreeSet<Degradation>), AnswerError> {
+            let Some(key) = level.key(&number, range_digits) else { return Ok(Default::default()) };
             let named = names(self.catalog(), level);
             let asked: Vec<Asked> = named.iter().map(|(_, asked)| *asked).collect();
             let reply = self.lookup().answer(level, key, &asked, as_of, &pinned).await?;
             let texts = named.into_iter().zip(reply.values);
-            Ok(texts.filter_map(|((name, _), served)| Some((name, text(served.value.ok()?.value)?))).collect())
+            let texts = texts.filter_map(|((name, _), served)| Some((name, text(served.value.ok()?.value)?)));
+            Ok((texts.collect(), reply.degraded))
         };
         let (phone, prefix, range) =
             futures::try_join!(of_level(Level::Phone), of_level(Level::Prefix), of_level(Level::Range))?;
-        let mut features: BTreeMap<String, String> = [phone, prefix, range].into_iter().flatten().collect();
+        let mut features = BTreeMap::new();
+        let mut degraded = BTreeSet::new();
+        for (texts, reasons) in [phone, prefix, range] {
+            features.extend(texts);
+            degraded.extend(reasons);
+        }
         if !request.ip_address.is_empty() {
             features.insert("ip_hash".to_owned(), ip_hash(&request.ip_address));
         }
-        Ok(legacy::FeatureResponse { features: features.into_iter().collect(), ..Default::default() })
+        let response = legacy::FeatureResponse { features: features.into_iter().collect(), ..Default::default() };
+        Ok((response, degraded))
     }
 }
 
@@ -59,7 +77,13 @@ impl legacy::FeatureService for Service {
         _ctx: RequestContext,
         request: ServiceRequest<'_, legacy::FeatureRequest>,
     ) -> ServiceResult<impl connectrpc::Encodable<legacy::FeatureResponse> + Send + use<'a>> {
-        Response::ok(self.get_legacy(&request.to_owned_message()).await?)
+        let (response, degraded) = self.get_legacy(&request.to_owned_message()).await?;
+        let response = Response::new(response);
+        if degraded.is_empty() {
+            return Ok(response);
+        }
+        let reasons: Vec<String> = degraded.iter().map(ToString::to_string).collect();
+        Ok(response.with_header(DEGRADED_HEADER, reasons.join("; ")))
     }
 }
 

@@ -32,6 +32,7 @@ mod series;
 mod service;
 
 pub use degradation::Degradation;
+pub use legacy::DEGRADED_HEADER;
 pub use limits::{DEADLINE_DEFAULT, DEADLINE_MAX, REQUEST_BYTES_MAX};
 pub use router::{answering, router};
 pub use service::{Clock, ENTITIES_MAX, Service, VALUES_MAX};

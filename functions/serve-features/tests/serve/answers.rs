@@ -458,7 +458,9 @@ async fn the_older_service_answers_by_its_older_names() {
         ip_address: "192.0.2.1".to_owned(),
         ..Default::default()
     };
-    let features = world.service().await.get_legacy(&request).await.unwrap().features;
+    let (response, degraded) = world.service().await.get_legacy(&request).await.unwrap();
+    assert!(degraded.is_empty(), "{degraded:?}");
+    let features = response.features;
     assert_eq!(features.len(), 28 + 1);
     let week = world.counted(CALLER, MIDNIGHT - 6 * DAY_MS, now + 1).count();
     assert_eq!(features["count_phone_7d"], week.to_string());

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::world::{CALLER, MIDNIGHT, World, ask, history, integer};
 use buffa::Message;
@@ -12,7 +13,9 @@ use connectrpc_health::wire::{HealthCheckRequest, ServingStatus};
 use features::MINUTE_MS;
 use lambda_http::IntoResponse as _;
 use lambda_http::aws_lambda_events::encodings::Body;
+use proto::legacy::FeatureRequest;
 use proto::v1::{FeatureServiceClient, GetFeaturesResponse};
+use serve_features::DEGRADED_HEADER;
 use serve_features::native::{NativeError, NativeServer};
 use serve_features::{DEADLINE_MAX, Service, client, lambda, router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,7 +52,11 @@ async fn service() -> Arc<Service> {
 }
 
 async fn start() -> Running {
-    let server = NativeServer::bind(LOOPBACK, service().await).await.unwrap();
+    start_with(service().await).await
+}
+
+async fn start_with(service: Arc<Service>) -> Running {
+    let server = NativeServer::bind(LOOPBACK, service).await.unwrap();
     let address = server.address();
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(server.serve(async {
@@ -91,6 +98,27 @@ async fn connect_json_is_plain_http() {
     let (status, answer) = post(running.address, "/FeatureService/GetFeatures", r#"{"user_id": "2025550101"}"#).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["features"]["count_phone_7d"], integer(&expected, "calls_7d").to_string());
+    running.stop().await;
+}
+
+/// The older answer has no field for it.
+#[tokio::test]
+async fn the_older_service_says_in_a_header_what_is_not_as_it_ought_to_be() {
+    let world = World::new(history(NOW + 1), NOW).with_snapshot(1);
+    let running = start_with(world.service().await).await;
+    for protocol in [Protocol::Grpc, Protocol::GrpcWeb, Protocol::Connect] {
+        let transport = HttpClient::plaintext_http2_only();
+        let config = running.config(protocol);
+        let client = proto::legacy::FeatureServiceClient::new(transport, config);
+        let request = || FeatureRequest { user_id: CALLER.to_owned(), ..Default::default() };
+        world.tiles_down.store(false, Ordering::Relaxed);
+        let well = client.get_features(request()).await.unwrap();
+        assert_eq!(well.headers().get(DEGRADED_HEADER), None, "{protocol:?}");
+        world.tiles_down.store(true, Ordering::Relaxed);
+        let ill = client.get_features(request()).await.unwrap();
+        let said = ill.headers()[DEGRADED_HEADER].to_str().unwrap();
+        assert!(said.contains("the tile store did not answer"), "{protocol:?}: {said}");
+    }
     running.stop().await;
 }
 
