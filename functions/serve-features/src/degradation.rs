@@ -54,8 +54,8 @@ impl fmt::Display for Degradation {
                 "the tile store did not answer: stream windows are missing, windows of days end with the snapshot",
             ),
             Self::NothingCounted => f.write_str(
-                "no call of the stream has been counted with these definitions: what comes from the stream is 0 for \
-                 want of calls",
+                "no call of the stream has been counted with these definitions: stream windows are missing, windows of \
+                 days end with the snapshot",
             ),
             Self::CoverageUnknown => f.write_str(
                 "the tile store did not say since when the stream is counted with these definitions: windows may lack \
@@ -63,8 +63,8 @@ impl fmt::Display for Degradation {
             ),
             Self::CountedSince { since_ms } => write!(
                 f,
-                "the stream has been counted with these definitions since {}: windows that begin before lack the calls \
-                 before",
+                "the stream has been counted with these definitions since {}: stream windows that begin before lack \
+                 the calls before, or are missing, and windows of days that need them end with the snapshot",
                 cdr::format_time(*since_ms)
             ),
             Self::SnapshotUnavailable => {

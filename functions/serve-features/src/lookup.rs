@@ -11,7 +11,7 @@ use tiles::{Interval, WindowState};
 use crate::catalog::{Asked, Catalog};
 use crate::degradation::Degradation;
 use crate::error::AnswerError;
-use crate::merge::{self, AsOf, Gap, Part, Plan};
+use crate::merge::{self, AsOf, Gap, Part, Plan, SnapshotDay};
 use crate::sources::{Current, Row, Snapshot, SnapshotSource, SourceError, TileSource};
 
 /// Which layer a value comes from.
@@ -176,10 +176,14 @@ impl Lookup {
             self.tiles.counted_since(),
             read_row(&entity, &plans, pinned)
         );
-        // Of levels that the stream keeps; the others ask for no tiles that could be there.
-        let tiles_from_ms = tiles.keys().map(|interval| interval.from_ms).min().filter(|_| streamed);
-        let read = Reading { empty: State::empty(self.catalog.set().slots(entity.party)), tiles, row, pinned };
-        let mut degraded = uncovered(&since, tiles_from_ms);
+        let empty = State::empty(self.catalog.set().slots(entity.party));
+        let mut read = Reading { empty, tiles, since, row, pinned };
+        let mut degraded = read.stream_lacks();
+        let plans: Vec<(Window, Plan)> =
+            plans.into_iter().map(|(window, plan)| (window, read.settle(window, plan, as_of, day))).collect();
+        if read.row.is_none() {
+            read.row = read_row(&entity, &plans, pinned).await;
+        }
         let windows: BTreeMap<Window, Evidence> =
             plans.into_iter().map(|(window, plan)| (window, read.resolve(window, plan, &mut degraded))).collect();
         let gaps: BTreeSet<DayGap> = windows.values().flat_map(Evidence::gaps).copied().collect();
@@ -194,39 +198,21 @@ impl Lookup {
         PartyEvidence { windows, degraded, gaps, snapshot }
     }
 
-    /// The states of all tile intervals of the plans, in one read; an error leaves none.
-    async fn read_tiles(&self, entity: &Entity, plans: &[(Window, Plan)]) -> BTreeMap<Interval, WindowState> {
-        let intervals: BTreeSet<Interval> = plans
-            .iter()
-            .filter_map(|(_, plan)| match plan {
-                Plan::Stream { tiles, .. } | Plan::Merged { tiles, .. } => Some(*tiles),
-                Plan::Snapshot { .. } | Plan::Missing { .. } => None,
-            })
-            .collect();
+    /// The states of all tile intervals of the plans, in one read; `None` if the store did not answer.
+    async fn read_tiles(&self, entity: &Entity, plans: &[(Window, Plan)]) -> Option<BTreeMap<Interval, WindowState>> {
+        let intervals: BTreeSet<Interval> = plans.iter().filter_map(|(_, plan)| plan.tiles()).collect();
         if intervals.is_empty() {
-            return BTreeMap::new();
+            return Some(BTreeMap::new());
         }
         let intervals: Vec<Interval> = intervals.into_iter().collect();
         match self.tiles.read(entity, &intervals).await {
-            Ok(states) => intervals.into_iter().zip(states).collect(),
+            Ok(states) => Some(intervals.into_iter().zip(states).collect()),
             Err(error) => {
                 tracing::warn!(%error, party = entity.party.as_str(), level = entity.level.as_str(), "tiles could not be read");
-                BTreeMap::new()
+                None
             }
         }
     }
-}
-
-/// Whether tiles were read of a time before calls were counted, or of which nobody knows. Of tiles that could not be
-/// read there is nothing to doubt.
-fn uncovered(since: &Result<Option<i64>, SourceError>, tiles_from_ms: Option<i64>) -> BTreeSet<Degradation> {
-    let Some(from_ms) = tiles_from_ms else { return BTreeSet::new() };
-    BTreeSet::from_iter(match since {
-        Ok(None) => Some(Degradation::NothingCounted),
-        Ok(Some(since_ms)) if from_ms < *since_ms => Some(Degradation::CountedSince { since_ms: *since_ms }),
-        Ok(Some(_)) => None,
-        Err(_) => Some(Degradation::CoverageUnknown),
-    })
 }
 
 /// The snapshot row, if a plan needs it: `Some(Ok(None))` where nothing happened in the longest window.
@@ -306,15 +292,70 @@ impl<'a> Evidence<'a> {
     }
 }
 
+/// How much of an interval the stream has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    Whole,
+    Partly,
+    /// It was over before calls were counted, or none ever was.
+    No,
+}
+
 /// What was read for one entity.
 struct Reading<'a> {
     empty: State,
-    tiles: BTreeMap<Interval, WindowState>,
+    /// `None` if the store did not answer.
+    tiles: Option<BTreeMap<Interval, WindowState>>,
+    /// Since when calls are counted.
+    since: Result<Option<i64>, SourceError>,
     row: RowRead,
     pinned: &'a Pinned,
 }
 
 impl<'a> Reading<'a> {
+    /// What is wrong with the tiles that were asked for. Of tiles that could not be read there is nothing to doubt.
+    fn stream_lacks(&self) -> BTreeSet<Degradation> {
+        let Some(tiles) = &self.tiles else { return BTreeSet::from([Degradation::TilesUnavailable]) };
+        if tiles.is_empty() {
+            return BTreeSet::new();
+        }
+        BTreeSet::from_iter(match self.since {
+            Ok(None) => Some(Degradation::NothingCounted),
+            Ok(Some(_)) if tiles.keys().all(|tiles| self.counted(*tiles) == Counted::Whole) => None,
+            Ok(Some(since_ms)) => Some(Degradation::CountedSince { since_ms }),
+            Err(_) => Some(Degradation::CoverageUnknown),
+        })
+    }
+
+    fn counted(&self, tiles: Interval) -> Counted {
+        let since_ms = match self.since {
+            Ok(since_ms) => since_ms.unwrap_or(i64::MAX),
+            // It is in the same table as the tiles, which could be read.
+            Err(_) => i64::MIN,
+        };
+        if since_ms >= tiles.to_ms {
+            Counted::No
+        } else if since_ms > tiles.from_ms {
+            Counted::Partly
+        } else {
+            Counted::Whole
+        }
+    }
+
+    /// The plan that can be carried out. A window of days for which the stream does not know every call that it ought to
+    /// add is answered from the snapshot alone, if that has an answer: the snapshot's own day, which the stream was to
+    /// count again, would be missing otherwise.
+    fn settle(&self, window: Window, plan: Plan, as_of: AsOf, snapshot: Option<SnapshotDay>) -> Plan {
+        let (Window::Batch(batch), Some(tiles)) = (window, plan.tiles()) else { return plan };
+        if self.tiles.is_some() && self.counted(tiles) == Counted::Whole {
+            return plan;
+        }
+        match merge::batch_window(batch.days(), as_of, snapshot, false) {
+            alone @ Plan::Snapshot { .. } => alone,
+            _ => plan,
+        }
+    }
+
     /// Carries out a plan with what was read, and notes what is worse than it ought to be.
     fn resolve(&self, window: Window, plan: Plan, degraded: &mut BTreeSet<Degradation>) -> Evidence<'a> {
         let known = |read, covered: Interval, source, gaps: &'a [DayGap]| {
@@ -324,28 +365,24 @@ impl<'a> Reading<'a> {
             };
             Evidence::Known { read, denominator, window: covered, source, gaps }
         };
+        let streamed = |tiles: &Interval| self.tiles.as_ref().and_then(|read| read.get(tiles));
         match plan {
-            Plan::Stream { tiles, window } => {
-                if let Some(read) = self.tiles.get(&tiles) {
-                    return known(read.clone(), window, Source::Stream, &[]);
+            Plan::Stream { tiles, window } => match streamed(&tiles) {
+                Some(_) if self.counted(tiles) == Counted::No => {
+                    Evidence::Missing { missing: Missing::NoRecords, window }
                 }
-                degraded.insert(Degradation::TilesUnavailable);
-                Evidence::Missing { missing: Missing::Unavailable, window }
-            }
-            Plan::Merged { part, tiles, window: covered } => {
-                let Some(recent) = self.tiles.get(&tiles) else {
-                    degraded.insert(Degradation::TilesUnavailable);
-                    return self.resolve(window, self.snapshot_alone(window, covered), degraded);
-                };
-                match self.state(window, part) {
-                    Some(mut state) => {
-                        state.merge(&recent.state);
-                        let read = WindowState { state, duplicates_unchecked: recent.duplicates_unchecked };
-                        known(read, covered, Source::Merged, self.gaps(window, part))
-                    }
-                    None => snapshot_unavailable(covered, degraded),
+                Some(read) => known(read.clone(), window, Source::Stream, &[]),
+                None => Evidence::Missing { missing: Missing::Unavailable, window },
+            },
+            Plan::Merged { part, tiles, window: covered } => match (streamed(&tiles), self.state(window, part)) {
+                (Some(recent), Some(mut state)) => {
+                    state.merge(&recent.state);
+                    let read = WindowState { state, duplicates_unchecked: recent.duplicates_unchecked };
+                    known(read, covered, Source::Merged, self.gaps(window, part))
                 }
-            }
+                (_, None) => snapshot_unavailable(covered, degraded),
+                (None, Some(_)) => Evidence::Missing { missing: Missing::Unavailable, window: covered },
+            },
             Plan::Snapshot { window: covered, stale } => match self.state(window, Part::Full) {
                 Some(state) => {
                     if let (Some(stale), Ok(snapshot)) = (stale, &self.pinned.0) {
@@ -364,14 +401,6 @@ impl<'a> Reading<'a> {
                 }
                 _ => snapshot_unavailable(window, degraded),
             },
-        }
-    }
-
-    /// The plan without tiles.
-    fn snapshot_alone(&self, window: Window, covered: Interval) -> Plan {
-        match (window, &self.pinned.0) {
-            (Window::Batch(batch), Ok(snapshot)) => merge::own_window(batch.days(), snapshot.day(), None),
-            _ => Plan::Missing { window: covered, gap: Gap::NoSnapshot },
         }
     }
 

@@ -157,6 +157,16 @@ pub enum Plan {
     },
 }
 
+impl Plan {
+    /// The tiles to read for it.
+    pub const fn tiles(&self) -> Option<Interval> {
+        match self {
+            Self::Stream { tiles, .. } | Self::Merged { tiles, .. } => Some(*tiles),
+            Self::Snapshot { .. } | Self::Missing { .. } => None,
+        }
+    }
+}
+
 /// The plan for a stream window of `width_ms`: `[floor_to_minute(as_of) - width, as_of]`.
 pub const fn stream_window(width_ms: i64, as_of: AsOf) -> Plan {
     let window = Interval { from_ms: floor_to_minute(as_of.ms) - width_ms, to_ms: as_of.ms };
@@ -204,7 +214,7 @@ pub fn batch_window(days: u32, as_of: AsOf, snapshot: Option<SnapshotDay>, strea
 }
 
 /// The snapshot's own window of `days` days.
-pub fn own_window(days: u32, snapshot: SnapshotDay, stale: Option<Stale>) -> Plan {
+const fn own_window(days: u32, snapshot: SnapshotDay, stale: Option<Stale>) -> Plan {
     let window =
         Interval { from_ms: start_of(snapshot.day - days.cast_signed() + 1), to_ms: start_of(snapshot.day + 1) };
     Plan::Snapshot { window, stale }

@@ -1,6 +1,6 @@
 //! The real stores behind the ports of [`crate::sources`].
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use features::{Entity, FeatureSet, Level, Party, State};
@@ -16,7 +16,8 @@ use crate::merge::{Part, SnapshotDay, start_of};
 use crate::service::Clock;
 use crate::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
 
-/// How long a snapshot is answered from before the manifest is read again. Old runs outlive every cached manifest.
+/// How long a snapshot is answered from before the manifest is read again, and how long since when calls are counted is
+/// known. Old runs outlive every cached manifest.
 pub const REFRESH_AFTER: Duration = Duration::from_secs(30);
 /// How long the manifest is left alone where there is no snapshot to answer from, or it could not be read.
 pub const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -26,14 +27,20 @@ pub struct StoredTiles<S> {
     store: S,
     set: Arc<FeatureSet>,
     clock: Clock,
-    /// Read until it is there; it never changes.
-    counted_since: OnceLock<i64>,
+    counted_since: RwLock<Option<CountedSince>>,
+}
+
+/// What the store said last, for [`REFRESH_AFTER`]: a backfill moves it back, and a table can be lost.
+#[derive(Clone, Copy)]
+struct CountedSince {
+    since_ms: i64,
+    read_again_at: Instant,
 }
 
 impl<S: TileStore> StoredTiles<S> {
     /// Reads the tiles of `set`. `clock` says which have expired.
     pub fn new(store: S, set: Arc<FeatureSet>, clock: Clock) -> Self {
-        Self { store, set, clock, counted_since: OnceLock::new() }
+        Self { store, set, clock, counted_since: RwLock::default() }
     }
 }
 
@@ -50,11 +57,18 @@ impl<S: TileStore + 'static> TileSource for StoredTiles<S> {
 
     fn counted_since(&self) -> BoxFuture<'_, Result<Option<i64>, SourceError>> {
         async {
-            if let Some(since_ms) = self.counted_since.get() {
-                return Ok(Some(*since_ms));
+            let known = *self.counted_since.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known
+                && Instant::now() < known.read_again_at
+            {
+                return Ok(Some(known.since_ms));
             }
+            // Where nothing was counted yet it is asked again each time: the first call may just have come.
             let since_ms = read_coverage(&self.store, self.set.version()).await.map_err(SourceError::new)?;
-            Ok(since_ms.map(|since_ms| *self.counted_since.get_or_init(|| since_ms)))
+            let read_again_at = Instant::now() + REFRESH_AFTER;
+            *self.counted_since.write().unwrap_or_else(PoisonError::into_inner) =
+                since_ms.map(|since_ms| CountedSince { since_ms, read_again_at });
+            Ok(since_ms)
         }
         .boxed()
     }

@@ -1,17 +1,20 @@
 //! What the service answers, against a plain count over the same calls.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::world::{CALLER, MIDNIGHT, TODAY, World, ask, call, history, integer, number, value, window};
 use cdr::CallRecord;
-use features::{DAY_MS, MINUTE_MS};
+use features::{DAY_MS, FeatureSet, MINUTE_MS};
 use proto::v1::{Level, MissingReason, Party, Source};
 use proto::{from_millis, v1};
 use serve_features::error::AnswerError;
 use serve_features::merge::SnapshotDay;
-use serve_features::stores::{REFRESH_AFTER, RETRY_AFTER};
+use serve_features::sources::TileSource as _;
+use serve_features::stores::{REFRESH_AFTER, RETRY_AFTER, StoredTiles};
 use snapshot::{LeftOut, MissingDay, UtcDay};
+use tiles::{MemoryTiles, move_coverage_back, note_coverage};
 
 /// Moments of a day at which days are easily counted wrong.
 const MOMENTS: [i64; 5] = [0, 1, 5 * MINUTE_MS, 12 * 3_600_000 + 34_567, DAY_MS - 1];
@@ -297,6 +300,68 @@ async fn windows_from_before_counting_began_are_marked() {
     nothing.counted_since_ms = None;
     let answer = nothing.service().await.get(&ask(CALLER, &["calls_1h"])).await.unwrap();
     assert!(answer.degraded_reasons[0].contains("no call of the stream has been counted"), "{answer:?}");
+    assert_eq!(value(&answer, "calls_1h").missing_reason, MissingReason::MISSING_REASON_NO_RECORDS);
+}
+
+/// The snapshot's own day would be lost if the stream, which was not there yet, were to count it again.
+#[tokio::test]
+async fn where_the_stream_began_later_windows_of_days_end_with_the_snapshot() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    for age_days in [1, 2] {
+        let snapshot_end = MIDNIGHT - i64::from(age_days - 1) * DAY_MS;
+        for since_ms in [None, Some(now - 60_000), Some(snapshot_end - DAY_MS + 1)] {
+            let mut world = World::new(history(now + 1), now).with_snapshot(age_days);
+            world.counted_since_ms = since_ms;
+            let answer = world.service().await.get(&ask(CALLER, &["calls"])).await.unwrap();
+            assert!(answer.degraded);
+            for (id, days) in [("calls_7d", 7), ("calls_30d", 30), ("calls_90d", 90)] {
+                let window = window(value(&answer, id));
+                assert_eq!(window, (snapshot_end - days * DAY_MS, snapshot_end), "{id}, since {since_ms:?}");
+                let counted = world.counted(CALLER, window.0, window.1).count() as i64;
+                assert!(counted > 0);
+                assert_eq!(integer(&answer, id), counted, "{id}, since {since_ms:?}");
+            }
+        }
+        // One moment earlier it has counted all that it ought to.
+        let mut world = World::new(history(now + 1), now).with_snapshot(age_days);
+        world.counted_since_ms = Some(snapshot_end - DAY_MS);
+        let answer = world.service().await.get(&ask(CALLER, &["calls_30d"])).await.unwrap();
+        assert!(!answer.degraded);
+        assert_eq!(window(value(&answer, "calls_30d")), (MIDNIGHT - 29 * DAY_MS, now));
+    }
+}
+
+#[tokio::test]
+async fn what_was_over_before_counting_began_is_missing_and_not_zero() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    let mut world = World::new(history(now + 1), now);
+    world.counted_since_ms = Some(MIDNIGHT + 6 * 3_600_000);
+    let service = world.service().await;
+    let mut request = ask(CALLER, &["calls_1h", "calls_24h", "calls_1d"]);
+    request.as_of = from_millis(MIDNIGHT + 5 * 3_600_000).into();
+    let answer = service.get(&request).await.unwrap();
+    assert!(answer.degraded);
+    for value in &answer.values {
+        assert_eq!(value.missing_reason, MissingReason::MISSING_REASON_NO_RECORDS, "{value:?}");
+    }
+    // Of what is known in part, the part is answered and marked.
+    let answer = service.get(&ask(CALLER, &["calls_24h"])).await.unwrap();
+    assert!(answer.degraded && integer(&answer, "calls_24h") > 0, "{answer:?}");
+}
+
+/// A backfill counts what came before; whoever answers must not have to be started again.
+#[tokio::test(start_paused = true)]
+async fn a_backfill_is_noticed() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    let store = Arc::new(MemoryTiles::default());
+    let set = Arc::new(FeatureSet::default_set().unwrap());
+    let tiles = StoredTiles::new(Arc::clone(&store), Arc::clone(&set), Arc::new(move || now));
+    note_coverage(&*store, set.version(), now).await.unwrap();
+    assert_eq!(tiles.counted_since().await.unwrap(), Some(now));
+    move_coverage_back(&*store, set.version(), 7).await.unwrap();
+    assert_eq!(tiles.counted_since().await.unwrap(), Some(now));
+    tokio::time::advance(REFRESH_AFTER).await;
+    assert_eq!(tiles.counted_since().await.unwrap(), Some(7));
 }
 
 #[tokio::test]
@@ -367,8 +432,12 @@ async fn a_dead_tile_store_is_said_and_nothing_becomes_zero() {
     // Days fall back to the snapshot, with its own interval.
     assert_eq!(window(value(&answer, "calls_7d")), (MIDNIGHT - 7 * DAY_MS, MIDNIGHT));
     assert_eq!(value(&answer, "calls_7d").source, Source::SOURCE_BATCH);
+    // One day does as well as seven, though it is asked alone and the stream would have had all of it.
+    let alone = service.get(&ask(CALLER, &["calls_1d"])).await.unwrap();
+    assert_eq!(window(value(&alone, "calls_1d")), (MIDNIGHT - DAY_MS, MIDNIGHT));
+    assert!(alone.degraded && integer(&alone, "calls_1d") > 0);
     // With nothing left to say it is an error.
-    let error = service.get(&ask(CALLER, &["calls_5m", "calls_1d"])).await.unwrap_err();
+    let error = service.get(&ask(CALLER, &["calls_5m"])).await.unwrap_err();
     assert!(matches!(error, AnswerError::Unavailable(_)), "{error:?}");
     assert_eq!(error.detail().code, "unavailable");
     // Also where the rest is missing for another reason.

@@ -77,8 +77,7 @@ async fn every_combination_is_answered_truly_or_not_at_all() {
                         let expected: &[&str] = match (tiles, has_snapshot) {
                             (Mood::Well, true) => &[],
                             (Mood::Well, false) => &["calls_30d"],
-                            // The snapshot knows nothing of today.
-                            (_, true) => &["calls_1d", "calls_24h", "calls_5m"],
+                            (_, true) => &["calls_24h", "calls_5m"],
                             (_, false) => panic!("{what}: {answer:?}"),
                         };
                         assert_eq!(missing.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{what}");
