@@ -231,7 +231,8 @@ async fn a_bucket_is_read_and_written() {
     let rows: Vec<_> = right.scan(Party::Caller, Level::Prefix).try_collect().await.unwrap();
     assert!(!rows.is_empty());
     for (key, row) in rows {
-        assert_eq!(found.get(Party::Caller, Level::Prefix, &key).await.unwrap().as_deref(), Some(&row));
+        let found = found.get(Party::Caller, Level::Prefix, &key).await.unwrap().unwrap();
+        assert_eq!(found.decode(&set(), Party::Caller, Level::Prefix).unwrap(), row);
     }
     assert_eq!(column(&right, "calls_30d").await, column(&found, "calls_30d").await);
     local.shutdown().await;

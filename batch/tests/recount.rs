@@ -202,7 +202,8 @@ async fn online_rows_hold_the_wide_values_and_the_windows_without_their_oldest_d
                 }
             }
             for (key, row) in scanned {
-                assert_eq!(snapshot.get(party, level, &key).await.unwrap().as_deref(), Some(&row));
+                let found = snapshot.get(party, level, &key).await.unwrap().unwrap();
+                assert_eq!(found.decode(&set, party, level).unwrap(), row);
             }
             assert_eq!(snapshot.get(party, level, "+19995550000").await.unwrap(), None);
             assert_eq!(snapshot.get(party, level, "").await.unwrap(), None);

@@ -97,7 +97,7 @@ async fn rows(name: &str, world: &World, objects: &Objects, counter: Counter) ->
     for key in few.iter().cycle().take(KEYS) {
         hot.push(one(&reader, key, &counter).await?);
     }
-    print(name, ["in memory", "in memory, decoded"], &hot);
+    print(name, ["in memory", "in memory"], &hot);
     Ok(())
 }
 

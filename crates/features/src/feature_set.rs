@@ -19,6 +19,9 @@ pub(crate) const SLOTS_MAX: usize = 64;
 pub struct SlotMask(u64);
 
 impl SlotMask {
+    /// Every slot.
+    pub const ALL: Self = Self(u64::MAX);
+
     /// These slots.
     pub fn of(slots: &[usize]) -> Self {
         Self(slots.iter().fold(0, |bits, slot| bits | 1 << slot))

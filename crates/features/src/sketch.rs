@@ -90,6 +90,8 @@ impl Sketch {
     /// Adds everything that `other` has seen.
     pub fn merge(&mut self, other: &Self) {
         match (&mut *self, other) {
+            (_, Self::Sparse(theirs)) if theirs.is_empty() => {}
+            (Self::Sparse(mine), _) if mine.is_empty() => *self = other.clone(),
             (Self::Sparse(mine), Self::Sparse(theirs)) => {
                 *mine = union_sorted(mine, theirs);
                 self.densify_if_large();
@@ -135,6 +137,14 @@ impl Sketch {
                 }
             }
         }
+    }
+
+    /// Steps over what [`Self::encode`] wrote.
+    pub(crate) fn skip(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let count = usize::try_from(reader.varint()?).ok().filter(|count| *count <= SPARSE_MAX);
+        let count = count.ok_or(DecodeError("a sparse sketch holds too many hashes"))?;
+        reader.bytes(if count == 0 { DENSE_BYTES } else { count * size_of::<u64>() })?;
+        Ok(())
     }
 
     /// Reads what [`Self::encode`] wrote; an empty sketch is never stored.

@@ -139,6 +139,21 @@ impl SlotState {
         }
     }
 
+    /// Steps over what [`Self::encode`] wrote.
+    pub(crate) fn skip(kind: SlotKind, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        match kind {
+            SlotKind::Count | SlotKind::Sum | SlotKind::SumSquares | SlotKind::Min | SlotKind::Max => {
+                reader.varint()?;
+            }
+            SlotKind::Distinct => Sketch::skip(reader)?,
+            SlotKind::Days => {
+                reader.varint()?;
+                reader.varint()?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn decode(kind: SlotKind, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const RANGE: DecodeError = DecodeError("a number is out of range");
         let extreme = |reader: &mut Reader<'_>| i64::try_from(reader.signed()?).map(Some).map_err(|_| RANGE);

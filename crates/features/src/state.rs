@@ -106,11 +106,14 @@ impl State {
     }
 
     /// Takes in a stored state of the same party, in the slots of `mask` alone: what [`Self::merge_masked`] does with
-    /// what [`Self::decode`] reads, without a state of its own in between. After an error a part of it is in.
+    /// what [`Self::decode`] reads, without a state of its own in between. Of the other slots only the lengths are looked
+    /// at. After an error a part of it is in.
     pub fn merge_stored(&mut self, slots: &[Slot], bytes: &[u8], mask: SlotMask) -> Result<(), DecodeError> {
         let mine = &mut self.slots;
-        let newest = read_stored(slots, bytes, |index, theirs| {
-            if mask.has(index) {
+        let newest = read_stored(slots, bytes, mask, |index, theirs| {
+            if mine[index].is_empty() {
+                mine[index] = theirs;
+            } else {
                 mine[index].merge(&theirs);
             }
         })?;
@@ -121,15 +124,16 @@ impl State {
     /// Reads what [`Self::encode`] wrote for the same slots.
     pub fn decode(slots: &[Slot], bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut state = Self::empty(slots);
-        state.newest_event_ms = read_stored(slots, bytes, |index, slot| state.slots[index] = slot)?;
+        state.newest_event_ms = read_stored(slots, bytes, SlotMask::ALL, |index, slot| state.slots[index] = slot)?;
         Ok(state)
     }
 }
 
-/// Gives each filled slot of a stored state, and returns the newest event time.
+/// Gives each filled slot of a stored state that is in `mask`, and returns the newest event time.
 fn read_stored(
     slots: &[Slot],
     bytes: &[u8],
+    mask: SlotMask,
     mut take: impl FnMut(usize, SlotState),
 ) -> Result<Option<i64>, DecodeError> {
     let mut reader = Reader::new(bytes);
@@ -146,7 +150,11 @@ fn read_stored(
     }
     for (index, slot) in slots.iter().enumerate() {
         if filled >> index & 1 == 1 {
-            take(index, SlotState::decode(slot.kind, &mut reader)?);
+            if mask.has(index) {
+                take(index, SlotState::decode(slot.kind, &mut reader)?);
+            } else {
+                SlotState::skip(slot.kind, &mut reader)?;
+            }
         }
     }
     if !reader.is_empty() {

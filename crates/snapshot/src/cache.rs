@@ -11,7 +11,7 @@ use quick_cache::{Equivalent, Weighter};
 
 use crate::block::Block;
 use crate::row_group::Footer;
-use crate::{OnlineRow, RangeCache};
+use crate::{RangeCache, StoredRow};
 
 /// What an entry costs beside its contents, roughly.
 pub(crate) const ENTRY_BYTES: u64 = 128;
@@ -23,7 +23,7 @@ pub struct CacheSizes {
     pub footers: u64,
     /// Row groups of online files, decoded: some 100 KB each.
     pub blocks: u64,
-    /// Rows, decoded.
+    /// Rows, as they are stored.
     pub rows: u64,
 }
 
@@ -60,7 +60,7 @@ pub struct CacheUse {
 pub struct SnapshotCache {
     footers: Cache<FileId, Arc<Footer>, Weigh>,
     blocks: Cache<BlockId, Arc<Block>, Weigh>,
-    rows: Cache<RowId, Option<Arc<OnlineRow>>, Weigh>,
+    rows: Cache<RowId, Option<Arc<StoredRow>>, Weigh>,
     shared: Option<Arc<dyn RangeCache>>,
     // What was asked for and not there the cache counts more than once where several wait for it.
     block_reads: AtomicU64,
@@ -127,7 +127,7 @@ impl SnapshotCache {
         self.rows.get(id).map(KnownRow)
     }
 
-    pub(crate) fn put_row(&self, id: &RowRef<'_>, row: Option<Arc<OnlineRow>>) {
+    pub(crate) fn put_row(&self, id: &RowRef<'_>, row: Option<Arc<StoredRow>>) {
         let RowRef { snapshot, party, level, key } = *id;
         self.rows.insert(RowId { snapshot, party, level, key: key.into() }, row);
     }
@@ -152,7 +152,7 @@ async fn counted<T>(reads: &AtomicU64, read: impl Future<Output = T>) -> T {
 
 /// A row, or that there is none.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct KnownRow(pub(crate) Option<Arc<OnlineRow>>);
+pub(crate) struct KnownRow(pub(crate) Option<Arc<StoredRow>>);
 
 /// A file: the number of the snapshot in this process, and the file's place in its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -207,11 +207,9 @@ impl Weighter<BlockId, Arc<Block>> for Weigh {
     }
 }
 
-impl Weighter<RowId, Option<Arc<OnlineRow>>> for Weigh {
-    fn weight(&self, id: &RowId, row: &Option<Arc<OnlineRow>>) -> u64 {
-        let states = row.iter().flat_map(|row| &row.windows).flat_map(|window| &window.states);
-        let bytes = states.map(|state| size_of_val(state) + state.weight_bytes()).sum::<usize>();
-        ENTRY_BYTES + (id.key.len() + bytes) as u64
+impl Weighter<RowId, Option<Arc<StoredRow>>> for Weigh {
+    fn weight(&self, id: &RowId, row: &Option<Arc<StoredRow>>) -> u64 {
+        ENTRY_BYTES + (id.key.len() + row.as_ref().map_or(0, |row| row.len_bytes())) as u64
     }
 }
 

@@ -53,5 +53,5 @@ pub use publication::Publication;
 pub use quality::{DayMeasures, Finding, NotJudged, PrefixMix, Quality, Severity, Verdict};
 pub use range_cache::RangeCache;
 pub use reader::{Snapshot, SnapshotReader};
-pub use row::{OnlineRow, RowEncoder, RowError, STATES_A_WINDOW, WindowStates};
+pub use row::{OnlineRow, RowEncoder, RowError, STATES_A_WINDOW, StoredRow, WindowStates};
 pub use stored_rows::StoredRows;

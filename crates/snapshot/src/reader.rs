@@ -13,7 +13,7 @@ use crate::feature_column::read_column;
 use crate::packed_reader::read_rows;
 use crate::remote_file::RemoteFile;
 use crate::row_group::Footer;
-use crate::{CURRENT, DayGap, Face, FaceFile, Manifest, OnlineRow, SnapshotError, online_file_of};
+use crate::{CURRENT, DayGap, Face, FaceFile, Manifest, OnlineRow, SnapshotError, StoredRow, online_file_of};
 
 /// Numbers the snapshots of this process, for the cache.
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
@@ -72,7 +72,7 @@ impl SnapshotReader {
     }
 
     /// [`Snapshot::get`] of the current snapshot.
-    pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<Arc<OnlineRow>>, SnapshotError> {
+    pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<Arc<StoredRow>>, SnapshotError> {
         self.current().get(party, level, key).await
     }
 }
@@ -108,7 +108,7 @@ impl Snapshot {
     /// The states of an entity; `None` where it had no call in the longest window, or where no batch feature is
     /// declared for its party and level. What is not in the cache is one ranged read of 128 KB at most (more only
     /// where one row is larger), and once a file one for its footer.
-    pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<Arc<OnlineRow>>, SnapshotError> {
+    pub async fn get(&self, party: Party, level: Level, key: &str) -> Result<Option<Arc<StoredRow>>, SnapshotError> {
         let id = RowRef { snapshot: self.id, party, level, key };
         if let Some(KnownRow(row)) = self.cache.row(&id) {
             return Ok(row);
@@ -118,7 +118,7 @@ impl Snapshot {
         Ok(row)
     }
 
-    async fn read_row(&self, party: Party, level: Level, key: &str) -> Result<Option<OnlineRow>, SnapshotError> {
+    async fn read_row(&self, party: Party, level: Level, key: &str) -> Result<Option<StoredRow>, SnapshotError> {
         let files = self.online[party as usize][level as usize].clone();
         if files.is_empty() {
             return Ok(None);
@@ -136,7 +136,7 @@ impl Snapshot {
         let id = BlockId { file: self.file_id(at), group };
         let block = self.cache.block(id, self.file(file).block(&footer, group)).await?;
         let Some(states) = block.find(key) else { return Ok(None) };
-        let row = OnlineRow::decode(&self.set, party, level, states);
+        let row = StoredRow::check(&self.set, party, level, states);
         row.map(Some).map_err(|error| SnapshotError::corrupt(&file.key, error))
     }
 

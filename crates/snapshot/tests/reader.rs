@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use objects::Objects;
 use snapshot::{
     CURRENT, CacheSizes, Face, Manifest, OnlineRow, OnlineWriter, Publication, SnapshotCache, SnapshotError,
-    SnapshotReader, WindowStates, online_file_of, online_key,
+    SnapshotReader, StoredRow, WindowStates, online_file_of, online_key,
 };
 
 fn set() -> Arc<FeatureSet> {
@@ -35,6 +35,13 @@ fn row(set: &FeatureSet, count: u64) -> OnlineRow {
         states: [state(count), state(count.saturating_sub(1)), state(0)],
     });
     OnlineRow { windows: windows.collect() }
+}
+
+/// The same as it lies in the file.
+fn stored(set: &FeatureSet, count: u64) -> StoredRow {
+    let mut bytes = Vec::new();
+    row(set, count).encode(&mut bytes);
+    StoredRow::check(set, Party::Caller, Level::Phone, &bytes).unwrap()
 }
 
 /// Publishes `rows` callers, counted `offset` and up, in `files` files.
@@ -75,7 +82,7 @@ async fn every_key_has_its_row_and_no_other_key_any() {
         let reader = open(folder.path()).await.unwrap().unwrap();
         for n in (0..rows).step_by(37) {
             let found = reader.get(Party::Caller, Level::Phone, &key(n)).await.unwrap();
-            assert_eq!(found.as_deref(), Some(&row(&set, n + 1)), "{n} of {rows}");
+            assert_eq!(found.as_deref(), Some(&stored(&set, n + 1)), "{n} of {rows}");
         }
         for other in ["", "+", "+1202555000005", "+1999", "~", &key(rows)] {
             assert_eq!(reader.get(Party::Caller, Level::Phone, other).await.unwrap(), None, "{other}");
@@ -114,15 +121,15 @@ async fn a_published_run_is_taken_up_by_refresh() {
     assert!(!reader.refresh().await.unwrap());
     publish(folder.path(), &set, "b", 100, 3, 1_000).await;
     let get = || reader.get(Party::Caller, Level::Phone, "+120255500007");
-    assert_eq!(get().await.unwrap().as_deref(), Some(&row(&set, 8)));
+    assert_eq!(get().await.unwrap().as_deref(), Some(&stored(&set, 8)));
     assert!(reader.refresh().await.unwrap());
-    assert_eq!(get().await.unwrap().as_deref(), Some(&row(&set, 1_007)));
+    assert_eq!(get().await.unwrap().as_deref(), Some(&stored(&set, 1_007)));
     // A request that began before goes on with the run that it began with.
     let of_before = before.get(Party::Caller, Level::Phone, "+120255500007").await.unwrap();
-    assert_eq!(of_before.as_deref(), Some(&row(&set, 8)));
+    assert_eq!(of_before.as_deref(), Some(&stored(&set, 8)));
     std::fs::write(folder.path().join(CURRENT), "{").unwrap();
     assert!(matches!(reader.refresh().await, Err(SnapshotError::Corrupt { .. })));
-    assert_eq!(get().await.unwrap().as_deref(), Some(&row(&set, 1_007)));
+    assert_eq!(get().await.unwrap().as_deref(), Some(&stored(&set, 1_007)));
 }
 
 #[tokio::test]
@@ -148,7 +155,7 @@ async fn damage_is_an_error_that_names_the_file() {
         garbled[at] ^= 1 << (at % 8);
         std::fs::write(&path, &garbled).unwrap();
         match get().await {
-            Ok(found) => assert_eq!(found.as_deref(), Some(&row(&set, 8)), "byte {at}"),
+            Ok(found) => assert_eq!(found.as_deref(), Some(&stored(&set, 8)), "byte {at}"),
             Err(SnapshotError::Corrupt { key, .. }) => {
                 assert_eq!(key, file.key);
                 found_out += 1;
@@ -175,7 +182,7 @@ async fn damage_in_one_file_leaves_the_others() {
         if online_file_of(&key(n), 4) == 2 {
             assert!(matches!(&found, Err(SnapshotError::Corrupt { key, .. }) if key == damaged), "{n}");
         } else {
-            assert_eq!(found.unwrap().as_deref(), Some(&row(&set, n + 1)), "{n}");
+            assert_eq!(found.unwrap().as_deref(), Some(&stored(&set, n + 1)), "{n}");
         }
     }
 }
@@ -190,17 +197,17 @@ async fn what_was_read_is_not_read_again() {
     let get = async |n: u64| reader.get(Party::Caller, Level::Phone, &key(n)).await;
     // Many at a time read a block once.
     let found = futures::future::join_all((0..50).map(|_| get(7))).await;
-    assert!(found.into_iter().all(|found| found.unwrap().as_deref() == Some(&row(&set, 8))));
+    assert!(found.into_iter().all(|found| found.unwrap().as_deref() == Some(&stored(&set, 8))));
     let usage = cache.usage();
     assert_eq!((usage.block_reads, usage.footer_reads), (1, 1), "{usage:?}");
     // From now on there is nothing to read.
     std::fs::remove_file(folder.path().join(&manifest.files[0].key)).unwrap();
     for n in [7, 8] {
-        assert_eq!(get(n).await.unwrap().as_deref(), Some(&row(&set, n + 1)));
+        assert_eq!(get(n).await.unwrap().as_deref(), Some(&stored(&set, n + 1)));
     }
-    assert_eq!(get(5).await.unwrap().as_deref(), Some(&row(&set, 6)));
+    assert_eq!(get(5).await.unwrap().as_deref(), Some(&stored(&set, 6)));
     let hits = cache.usage().row_hits;
-    assert_eq!(get(5).await.unwrap().as_deref(), Some(&row(&set, 6)));
+    assert_eq!(get(5).await.unwrap().as_deref(), Some(&stored(&set, 6)));
     assert_eq!(cache.usage().row_hits, hits + 1);
     // A block that is not there is asked for again, not remembered as missing.
     assert!(get(999).await.is_err());

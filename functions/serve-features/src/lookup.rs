@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use features::{Answer, Denominator, Entity, Feature, Level, Party, State, Value, Window};
+use features::{Answer, Denominator, Entity, Feature, Level, Party, Slot, SlotMask, State, Value, Window};
 use snapshot::{DayGap, GapReason};
 use tiles::{Interval, WindowState};
 
@@ -128,8 +128,14 @@ impl Lookup {
         pinned: &Pinned,
     ) -> Result<Reply, AnswerError> {
         let of = |party| {
-            let asked = asked.iter().filter(move |asked| self.catalog.feature(**asked).party == party);
-            let windows: BTreeSet<Window> = asked.map(|asked| asked.window).collect();
+            let mut windows = BTreeMap::<Window, SlotMask>::new();
+            for asked in asked {
+                let feature = self.catalog.feature(*asked);
+                if feature.party == party {
+                    let mask = windows.entry(asked.window).or_default();
+                    *mask = mask.union(feature.formula.slots());
+                }
+            }
             self.evidence(Entity::new(party, level, key), windows, as_of, pinned)
         };
         let parties = <[_; 2]>::from(futures::join!(of(Party::Caller), of(Party::Callee)));
@@ -154,19 +160,19 @@ impl Lookup {
         Ok(reply)
     }
 
-    /// What is known of an entity over each window.
+    /// What is known of an entity over each window, in the slots that are asked for.
     async fn evidence<'a>(
-        &self,
+        &'a self,
         entity: Entity,
-        windows: BTreeSet<Window>,
+        windows: BTreeMap<Window, SlotMask>,
         as_of: AsOf,
         pinned: &'a Pinned,
     ) -> PartyEvidence<'a> {
         let streamed = self.catalog.set().is_streamed(entity.party, entity.level);
         let day = pinned.0.as_ref().ok().map(|snapshot| snapshot.day());
         let plans: Vec<(Window, Plan)> = windows
-            .into_iter()
-            .map(|window| match window {
+            .keys()
+            .map(|&window| match window {
                 Window::Stream(stream) => (window, merge::stream_window(stream.duration_ms(), as_of)),
                 Window::Batch(batch) => (window, merge::batch_window(batch.days(), as_of, day, streamed)),
             })
@@ -176,16 +182,18 @@ impl Lookup {
             self.tiles.counted_since(),
             read_row(&entity, &plans, pinned)
         );
-        let empty = State::empty(self.catalog.set().slots(entity.party));
-        let mut read = Reading { empty, tiles, since, row, pinned };
+        let slots = self.catalog.set().slots(entity.party);
+        let mut read = Reading { slots, tiles, since, row, pinned };
         let mut degraded = read.stream_lacks();
         let plans: Vec<(Window, Plan)> =
             plans.into_iter().map(|(window, plan)| (window, read.settle(window, plan, as_of, day))).collect();
         if read.row.is_none() {
             read.row = read_row(&entity, &plans, pinned).await;
         }
-        let windows: BTreeMap<Window, Evidence> =
-            plans.into_iter().map(|(window, plan)| (window, read.resolve(window, plan, &mut degraded))).collect();
+        let windows: BTreeMap<Window, Evidence<'a>> = plans
+            .into_iter()
+            .map(|(window, plan)| (window, read.resolve(window, windows[&window], plan, &mut degraded)))
+            .collect();
         let gaps: BTreeSet<DayGap> = windows.values().flat_map(Evidence::gaps).copied().collect();
         let left_out = || gaps.iter().filter(|gap| gap.reason == GapReason::LeftOut).map(|gap| gap.day.days());
         if let Some((first, last)) = left_out().next().zip(left_out().next_back()) {
@@ -303,7 +311,7 @@ enum Counted {
 
 /// What was read for one entity.
 struct Reading<'a> {
-    empty: State,
+    slots: &'a [Slot],
     /// `None` if the store did not answer.
     tiles: Option<BTreeMap<Interval, WindowState>>,
     /// Since when calls are counted.
@@ -357,7 +365,13 @@ impl<'a> Reading<'a> {
     }
 
     /// Carries out a plan with what was read, and notes what is worse than it ought to be.
-    fn resolve(&self, window: Window, plan: Plan, degraded: &mut BTreeSet<Degradation>) -> Evidence<'a> {
+    fn resolve(
+        &self,
+        window: Window,
+        mask: SlotMask,
+        plan: Plan,
+        degraded: &mut BTreeSet<Degradation>,
+    ) -> Evidence<'a> {
         let known = |read, covered: Interval, source, gaps: &'a [DayGap]| {
             let denominator = match window {
                 Window::Stream(_) => Denominator::StreamMs(covered.to_ms - covered.from_ms),
@@ -374,16 +388,17 @@ impl<'a> Reading<'a> {
                 Some(read) => known(read.clone(), window, Source::Stream, &[]),
                 None => Evidence::Missing { missing: Missing::Unavailable, window },
             },
-            Plan::Merged { part, tiles, window: covered } => match (streamed(&tiles), self.state(window, part)) {
+            Plan::Merged { part, tiles, window: covered } => match (streamed(&tiles), self.state(window, part, mask))
+            {
                 (Some(recent), Some(mut state)) => {
-                    state.merge(&recent.state);
+                    state.merge_masked(&recent.state, mask);
                     let read = WindowState { state, duplicates_unchecked: recent.duplicates_unchecked };
                     known(read, covered, Source::Merged, self.gaps(window, part))
                 }
                 (_, None) => snapshot_unavailable(covered, degraded),
                 (None, Some(_)) => Evidence::Missing { missing: Missing::Unavailable, window: covered },
             },
-            Plan::Snapshot { window: covered, stale } => match self.state(window, Part::Full) {
+            Plan::Snapshot { window: covered, stale } => match self.state(window, Part::Full, mask) {
                 Some(state) => {
                     if let (Some(stale), Ok(snapshot)) = (stale, &self.pinned.0) {
                         degraded.insert(Degradation::SnapshotStale { day: snapshot.day().day, stale });
@@ -414,15 +429,21 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A state of the snapshot; `None` if it could not be read.
-    fn state(&self, window: Window, part: Part) -> Option<State> {
+    /// A state of the snapshot, in some slots; `None` if it could not be read.
+    fn state(&self, window: Window, part: Part, mask: SlotMask) -> Option<State> {
         let (Window::Batch(batch), Ok(snapshot)) = (window, &self.pinned.0) else { return None };
+        let mut state = State::empty(self.slots);
         if part.days(batch.days(), snapshot.day().day).is_empty() {
-            return Some(self.empty.clone());
+            return Some(state);
         }
-        match self.row.as_ref()?.as_ref().ok()? {
-            Some(row) => row.state(batch.days(), part).cloned(),
-            None => Some(self.empty.clone()),
+        let Some(row) = self.row.as_ref()?.as_ref().ok()? else { return Some(state) };
+        match row.merge_into(&mut state, batch.days(), part, self.slots, mask) {
+            Ok(true) => Some(state),
+            Ok(false) => None,
+            Err(error) => {
+                tracing::warn!(%error, "a row of the snapshot could not be read");
+                None
+            }
         }
     }
 }

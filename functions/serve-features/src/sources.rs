@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use features::{Entity, Level, Party, State};
+use features::{Entity, Level, Party, Slot, SlotMask, State};
 use futures::future::BoxFuture;
 use snapshot::DayGap;
 use tiles::{Interval, WindowState};
@@ -95,6 +95,14 @@ pub enum Recorded {
 
 /// The states that a snapshot keeps of one entity.
 pub trait Row: Send + Sync {
-    /// The state of a window of `days` days; `None` if the snapshot does not keep such a window.
-    fn state(&self, days: u32, part: Part) -> Option<&State>;
+    /// Merges the state of a window of `days` days, in the slots of `mask` alone, into a state of the same `slots`; false
+    /// if the snapshot does not keep such a window.
+    fn merge_into(
+        &self,
+        state: &mut State,
+        days: u32,
+        part: Part,
+        slots: &[Slot],
+        mask: SlotMask,
+    ) -> Result<bool, SourceError>;
 }

@@ -3,11 +3,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use features::{Entity, FeatureSet, Level, Party, State};
+use features::{Entity, FeatureSet, Level, Party, Slot, SlotMask, State};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use objects::Objects;
-use snapshot::{DayGap, DayReader, GapReason, OnlineRow, SnapshotCache, SnapshotError, SnapshotReader, TileFile};
+use snapshot::{DayGap, DayReader, GapReason, SnapshotCache, SnapshotError, SnapshotReader, StoredRow, TileFile};
 use tiles::{Interval, TileStore, WindowState, read_coverage, read_states};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -246,13 +246,21 @@ impl Days for Opened {
     }
 }
 
-impl Row for OnlineRow {
-    fn state(&self, days: u32, part: Part) -> Option<&State> {
-        let [full, day_after, second_day_after] = &self.window(days)?.states;
-        Some(match part {
-            Part::Full => full,
-            Part::DayAfter => day_after,
-            Part::SecondDayAfter => second_day_after,
-        })
+impl Row for StoredRow {
+    fn merge_into(
+        &self,
+        state: &mut State,
+        days: u32,
+        part: Part,
+        slots: &[Slot],
+        mask: SlotMask,
+    ) -> Result<bool, SourceError> {
+        // As `WindowStates` has them.
+        let place = match part {
+            Part::Full => 0,
+            Part::DayAfter => 1,
+            Part::SecondDayAfter => 2,
+        };
+        Self::merge_into(self, state, days, place, slots, mask).map_err(SourceError::new)
     }
 }
