@@ -24,6 +24,7 @@ def check(report, url, number, chromium, screenshots, hostile):
                 looks(report, visit, view, screenshots)
         with Visit(browser, report, url) as visit:
             shows(report, visit, number, hostile)
+            highest(report, visit, number)
             levels(report, visit, number)
             refusals(report, visit, number)
         with Visit(browser, report, url) as visit:
@@ -164,14 +165,60 @@ def shows(report, visit, number, hostile):
 
 
 def says(cell, value):
-    """Whether a cell says a value: whole numbers with commas, others to six digits, or the reason why there is none."""
+    """Whether a cell says a value: whole numbers with commas, others to six digits and no less than whole, or the reason
+    why there is none."""
     if "integer" in value:
         return f"{int(value['integer']):,}" == cell.split("\n")[0].lstrip("†‡≈ ").split(" ±")[0]
     if "number" in value:
         shown = float(cell.split("\n")[0].lstrip("†‡≈ ").split(" ±")[0].replace(",", ""))
-        return abs(shown - value["number"]) <= 1e-5 * abs(value["number"])
+        return abs(shown - value["number"]) <= min(1e-5 * abs(value["number"]), 0.5)
     reasons = {"NO_CALLS": "no calls", "NO_SNAPSHOT": "no snapshot", "EXPIRED": "not kept", "UNAVAILABLE": "unavailable", "NO_RECORDS": "no records"}
     return cell.strip() == reasons[value["missingReason"].removeprefix("MISSING_REASON_")]
+
+
+class Played:
+    """Answers of a method that are changed on their way to the page."""
+
+    def __init__(self, visit, method, change):
+        self.page = visit.page
+        self.pattern = f"**{SERVICE}{method}"
+        self.change = change
+
+    def __enter__(self):
+        def play(route):
+            answer = route.fetch().json()
+            self.change(answer)
+            route.fulfill(status=200, content_type="application/json", body=json.dumps(answer))
+
+        self.page.route(self.pattern, play)
+
+    def __exit__(self, *_):
+        self.page.unroute(self.pattern)
+
+
+def highest(report, visit, number):
+    """A mean of more than a million is no rate, and is not above the maximum."""
+    page = visit.page
+    longest = 1_331_219
+
+    def change(series):
+        series["feature"] = "mean_talk_ms"
+        for kind in ("minutes", "days"):
+            for point in series[kind]:
+                point.pop("integer", None)
+                point["number"] = 1000.5
+            series[kind][-2]["number"] = longest + 0.25
+
+    with Played(visit, "GetSeries", change):
+        visit.ask(number)
+    for kind, when in [("minutes", "in a minute"), ("days", "on a day")]:
+        caption = page.locator(f"#chart-{kind} figcaption small").inner_text()
+        report.check(f"{kind}: the highest is said as it is, and of no rate", caption == f"highest {longest:,} {when}", caption)
+        page.locator(f"#chart-{kind} summary").click()
+        cell = page.locator(f"#chart-{kind} tbody tr").nth(1).locator("td").first.inner_text()
+        spoken = page.locator(f"#chart-{kind} svg").get_attribute("aria-label")
+        report.check(f"{kind}: so say its table and its description", cell == f"{longest:,}" and caption in spoken, (cell, spoken))
+    visit.ask(number)
 
 
 def levels(report, visit, number):

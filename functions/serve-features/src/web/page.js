@@ -265,27 +265,27 @@ function renderSeries(series, signal) {
   const clock = (point) => `${point.start.slice(11, 16)}`;
   const date = (point) => point.start.slice(0, 10);
   const charts = [
-    ["Last hour, minute by minute", "a minute", series.minutes ?? [], clock],
-    ["Last 30 days (UTC)", "a day", series.days ?? [], date],
+    ["minutes", "Last hour, minute by minute", "in a minute", clock],
+    ["days", "Last 30 days (UTC)", "on a day", date],
   ];
-  $("charts").replaceChildren(...charts.map(([name, unit, points, label]) => chart(name, unit, points, label, series.feature)));
+  $("charts").replaceChildren(...charts.map(([kind, name, when, label]) => chart(kind, name, when, series[kind] ?? [], label, series.feature)));
 }
 
 const VIEW_HEIGHT = 100;
 const STEP = 10;
 
-function chart(name, unit, points, label, feature) {
-  const known = points.map((point) => quantity(point)).filter((value) => value !== null);
+function chart(kind, name, when, points, label, feature) {
+  const known = points.filter((point) => quantity(point) !== null);
   if (points.length === 0) {
     return element("figure", {}, element("figcaption", {}, element("strong", {}, name)), element("p", {}, "The stream keeps no tiles of this level: nothing is known by the minute."));
   }
-  const top = Math.max(0, ...known);
-  const bottom = Math.min(0, ...known);
+  const top = Math.max(0, ...known.map(quantity));
+  const bottom = Math.min(0, ...known.map(quantity));
   const scale = top === bottom ? 0 : (VIEW_HEIGHT - 2) / (top - bottom);
   const height = (value) => Math.abs(value) * scale;
   const bars = points.map((point, place) => {
     const value = quantity(point);
-    const text = value === null ? (MISSING[point.missingReason] ?? "missing") : number(point);
+    const text = said(point);
     const more = point.incomplete ? " (not over, or calls left out)" : "";
     // Over no calls a mean is none, which is known; a time of which nothing is known is shaded.
     const shaded = value === null && point.missingReason !== "MISSING_REASON_NO_CALLS";
@@ -298,7 +298,7 @@ function chart(name, unit, points, label, feature) {
     const hit = shape("rect", { class: "hit", x: at, y: 0, width: STEP, height: VIEW_HEIGHT });
     return shape("g", {}, bar, hit, shape("title", {}, `${label(point)}: ${text}${more}`));
   });
-  const highest = known.length ? `highest ${rounded(top)} ${unit}` : "nothing is known";
+  const highest = known.length ? `highest ${said(known.reduce((most, point) => (quantity(point) > quantity(most) ? point : most)))} ${when}` : "nothing is known";
   const unknown = points.filter((point) => quantity(point) === null && point.missingReason !== "MISSING_REASON_NO_CALLS").length;
   const spoken = `${feature}, ${name.toLowerCase()}: ${highest}${unknown ? `, ${unknown} not known` : ""}. The table below has every value.`;
   const drawing = shape(
@@ -308,10 +308,9 @@ function chart(name, unit, points, label, feature) {
   );
   const middle = points[Math.floor(points.length / 2)];
   const axis = [points[0], middle, points.at(-1)].map((point) => element("span", {}, label(point)));
-  const id = `chart-${unit === "a day" ? "days" : "minutes"}`;
   return element(
     "figure",
-    { id },
+    { id: `chart-${kind}` },
     element("figcaption", {}, element("strong", {}, name), element("small", {}, highest)),
     drawing,
     element("div", { class: "axis", "aria-hidden": "true" }, ...axis),
@@ -321,10 +320,8 @@ function chart(name, unit, points, label, feature) {
 
 function pointTable(name, points, label) {
   const rows = points.toReversed().map((point) => {
-    const cell = number(point) ?? MISSING[point.missingReason] ?? "missing";
-    const error = point.relativeError ? ` ± ${rounded(point.relativeError * 100)} %` : "";
     const note = [SOURCES[point.source], point.incomplete && "not over, or calls left out", point.duplicatesUnchecked && "duplicates not checked"];
-    const cells = [`${cell}${error}`, note.filter(Boolean).join("; ")].map((text) => element("td", {}, text));
+    const cells = [said(point), note.filter(Boolean).join("; ")].map((text) => element("td", {}, text));
     return element("tr", {}, element("th", { scope: "row" }, label(point)), ...cells);
   });
   const heads = ["From", "Value", "Source"].map((head) => element("th", { scope: "col" }, head));
@@ -334,17 +331,25 @@ function pointTable(name, points, label) {
 
 // --- values and texts -------------------------------------------------------------------------------------------------
 
-const grouped = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
+const sixDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
+/** To six digits, but never to tens: a mean would be above the maximum that stands beside it. */
 function rounded(value) {
-  return grouped.format(value);
+  return (Math.abs(value) < 1e6 ? sixDigits : whole).format(value);
 }
 
 /** A value as text; `null` where there is none. Whole numbers come as texts and may have more digits than a double. */
 function number(value) {
-  if (value.integer !== undefined) return new Intl.NumberFormat("en").format(BigInt(value.integer));
+  if (value.integer !== undefined) return whole.format(BigInt(value.integer));
   if (value.number !== undefined) return Number.isFinite(Number(value.number)) ? rounded(Number(value.number)) : String(value.number);
   return null;
+}
+
+/** A point as text: its value and how far that may be off, or why there is none. */
+function said(point) {
+  const error = point.relativeError ? ` ± ${rounded(point.relativeError * 100)} %` : "";
+  return `${number(point) ?? MISSING[point.missingReason] ?? "missing"}${error}`;
 }
 
 /** A value to draw; `null` where there is none. */
