@@ -229,10 +229,18 @@ def levels(report, visit, number):
     report.check("a prefix is answered for", "Prefix" in facts and key in facts and 1 < len(key) < len(number), facts)
     tables = page.locator("#tables h2").all_inner_texts()
     report.check("one side of the call has one table", tables == ["As caller"], tables)
-    visit.ask(number, "LEVEL_RANGE", "PARTY_UNSPECIFIED")
+    answer = visit.ask(number, "LEVEL_RANGE", "PARTY_UNSPECIFIED")["GetFeatures"]
+    ends = {value["windowEnd"] for value in answer["values"]}
+    [end] = ends
+    report.check("days of a range end before now", end < answer["asOf"], (end, answer["asOf"]))
+    expected = f"1d, 7d, 30d, 90d end at {end[:10]} 00:00:00 UTC, with the snapshot: 1d is "
+    said = page.locator("#tables .ends").all_inner_texts()
+    report.check("each table of a range says when its days end", len(said) == 2 and all(text.startswith(expected) for text in said), said)
     text = page.locator("#charts").inner_text()
     report.check("a range has no minutes, and the page says so", "keeps no tiles" in text, text)
-    visit.ask(number, "LEVEL_PHONE")
+    answer = visit.ask(number, "LEVEL_PHONE")["GetFeatures"]
+    late = all(value["windowEnd"] == answer["asOf"] for value in answer["values"])
+    report.check("days of a phone end now, and nothing is said of it", late and page.locator("#tables .ends").count() == 0)
 
 
 def refusals(report, visit, number):

@@ -156,7 +156,7 @@ function renderAnswer(answer, features) {
   const byParty = Map.groupBy(answer.values ?? [], (value) => value.party);
   const tables = Object.keys(PARTIES).filter((party) => byParty.has(party));
   const about = new Map((features.features ?? []).map((feature) => [`${feature.party}:${feature.id}`, feature]));
-  const made = tables.map((party) => featureTable(party, byParty.get(party), about));
+  const made = tables.map((party) => featureTable(party, byParty.get(party), about, answer.asOf));
   $("tables").replaceChildren(...(made.length ? made : [element("p", {}, "No feature is computed for this level and side.")]));
   renderChoice(answer, features, tables);
 }
@@ -173,7 +173,7 @@ function renderChoice(answer, features, parties) {
   $("feature").replaceChildren(...groups);
 }
 
-function featureTable(party, values, about) {
+function featureTable(party, values, about, asOf) {
   const known = values.map((value) => ({ value, feature: about.get(`${party}:${value.id}`) ?? guess(value.id) }));
   const windows = [...new Set(known.map(({ feature }) => feature.window))].sort((one, other) => minutes(one) - minutes(other));
   const rows = Map.groupBy(known, ({ feature }) => feature.name);
@@ -207,6 +207,7 @@ function featureTable(party, values, about) {
     "section",
     { "aria-labelledby": id },
     element("h2", { id }, name),
+    ...daysEnd(windows, inWindow, asOf),
     scrolling(table, `${name}: features by window`),
     element("ul", { class: "notes" }, ...notes.map((note) => element("li", {}, note))),
     covered(windows, inWindow, name),
@@ -227,6 +228,19 @@ function valueCell(value) {
   const marks = `${value.duplicatesUnchecked ? "† " : ""}${value.gapDays ? "‡ " : ""}${value.relativeError ? "≈ " : ""}`;
   const error = value.relativeError ? element("small", {}, `± ${rounded(value.relativeError * 100)} %`) : "";
   return element("td", {}, `${marks}${text}`, error);
+}
+
+/** Says where windows of days end before the moment that was asked for: 1d would be taken for today. */
+function daysEnd(windows, inWindow, asOf) {
+  const ofDays = windows.filter((window) => window.endsWith("d")).flatMap((window) => inWindow(window).map((value) => ({ window, value })));
+  const before = ofDays.filter(({ value }) => value.source && Date.parse(value.windowEnd) < Date.parse(asOf));
+  return [...Map.groupBy(before, ({ value }) => value.windowEnd)].map(([end, ended]) => {
+    const named = [...new Set(ended.map(({ window }) => window))];
+    const day = ended.find(({ window }) => window === "1d")?.value.windowStart.slice(0, 10);
+    const which = day && named.length > 1 ? `: 1d is ${day}` : day ? `: it is ${day}` : "";
+    const [verb, them] = named.length > 1 ? ["end", "them"] : ["ends", "it"];
+    return element("p", { class: "ends" }, `${named.join(", ")} ${verb} at ${moment(end)} UTC, with the snapshot${which}. Later calls are not in ${them}.`);
+  });
 }
 
 /** A name that may be broken behind its underscores. */
