@@ -99,6 +99,9 @@ def looks(report, visit, view, screenshots):
     page.screenshot(path=screenshots / f"{view}.png", full_page=True)
     for summary in page.locator("summary").all():
         summary.click()
+    for box in page.get_by_role("region", name="what each window covers").all():
+        hidden = box.evaluate("box => box.scrollHeight - box.clientHeight")
+        report.check(f"{view}: all rows of what each window covers are seen", hidden <= 0, f"{hidden} px more")
     violations = Axe().run(page, options=RULES).response["violations"]
     found = [f"{violation['id']}: {violation['nodes'][0]['html'][:200]}" for violation in violations]
     report.check(f"{view}: axe finds nothing", not found, found)

@@ -260,7 +260,7 @@ function covered(windows, inWindow, name) {
   });
   const heads = ["Window", "Counted (UTC)", "Newest call", "Incomplete days"].map((head) => element("th", { scope: "col" }, head));
   const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
-  return element("details", {}, element("summary", {}, "What each window covers"), scrolling(table, `${name}: what each window covers`, "short"));
+  return element("details", {}, element("summary", {}, "What each window covers"), scrolling(table, `${name}: what each window covers`, "texts"));
 }
 
 // --- series -----------------------------------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ function pointTable(name, points, label) {
   });
   const heads = ["From", "Value", "Source"].map((head) => element("th", { scope: "col" }, head));
   const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
-  return element("details", {}, element("summary", {}, "As a table"), scrolling(table, `${name}: values`, "short"));
+  return element("details", {}, element("summary", {}, "As a table"), scrolling(table, `${name}: values`, "texts short"));
 }
 
 // --- values and texts -------------------------------------------------------------------------------------------------
