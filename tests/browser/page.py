@@ -158,7 +158,9 @@ def shows(report, visit, number, hostile):
     body = json.loads(asked.value.request.post_data)
     expected = {"number": number, "level": "LEVEL_PHONE", "party": "PARTY_CALLER", "feature": "distinct_callees"}
     report.check("another feature is asked for by name", body == expected, body)
-    page.get_by_role("status").filter(has_text="Charts show distinct_callees").wait_for()
+    said = page.get_by_role("status").filter(has_text="Charts show distinct_callees.")
+    said.wait_for()
+    report.check("and what was answered for is still said", said.inner_text().startswith(f"Answered for phone {number}."), said.inner_text())
     again = asked.value.json()
     page.locator("#chart-days summary").click()
     cells = page.locator("#chart-days tbody tr").all_inner_texts()

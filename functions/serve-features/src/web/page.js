@@ -90,7 +90,7 @@ async function ask() {
     renderAnswer(answer, features);
     renderSeries(await series, signal);
     show("answer", true);
-    say(`Answered for ${title(answer)}.`);
+    sayAnswered();
   } catch (error) {
     if (signal.aborted) return;
     show("answer", false);
@@ -110,10 +110,14 @@ async function redraw() {
   const series = await call("GetSeries", { ...shown.about, party, feature }, signal).catch((error) => error);
   if (signal.aborted) return;
   renderSeries(series, signal);
-  say(series instanceof Error ? "" : `Charts show ${feature}.`);
+  sayAnswered(series instanceof Error ? "" : `Charts show ${feature}.`);
 }
 
-function refuse(error) {
+function sayAnswered(more = "") {
+  say(`Answered for ${title(shown.answer)}. ${more}`.trim());
+}
+
+function refuse(error, about) {
   if (error.code === "unauthenticated") {
     const again = !$("token-field").hidden && token !== "";
     show("token-field", true);
