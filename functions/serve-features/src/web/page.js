@@ -95,7 +95,7 @@ async function ask() {
     if (signal.aborted) return;
     show("answer", false);
     say("");
-    refuse(error);
+    refuse(error, about);
   }
   busy(false);
 }
@@ -124,8 +124,16 @@ function refuse(error, about) {
     $("token").focus();
     problem("problem", again ? "The server does not know this token." : "The server asks for a token: give one above.");
   } else {
-    problem("problem", error instanceof Refused ? error.message : `The page failed: ${error.message}`);
+    problem("problem", error instanceof Refused ? inCharacters(error.message, about.number) : `The page failed: ${error.message}`);
   }
+}
+
+/** Programs are told how many bytes they sent; people count characters. */
+function inCharacters(message, sent) {
+  const count = [...sent].length;
+  const told = message.replace(/^number of \d+ bytes:?/, `The number, ${count} character${count === 1 ? "" : "s"} long,`);
+  // "At most 80 bytes": the same where a character is a byte.
+  return count === new TextEncoder().encode(sent).length ? told.replace(/ bytes$/, " characters") : told;
 }
 
 // --- answers ----------------------------------------------------------------------------------------------------------
