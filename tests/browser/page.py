@@ -25,6 +25,7 @@ def check(report, url, number, chromium, screenshots, hostile):
         with Visit(browser, report, url) as visit:
             shows(report, visit, number, hostile)
             highest(report, visit, number)
+            lacking(report, visit, number)
             levels(report, visit, number)
             refusals(report, visit, number)
         with Visit(browser, report, url) as visit:
@@ -223,6 +224,31 @@ def highest(report, visit, number):
         cell = page.locator(f"#chart-{kind} tbody tr").nth(1).locator("td").first.inner_text()
         spoken = page.locator(f"#chart-{kind} svg").get_attribute("aria-label")
         report.check(f"{kind}: so say its table and its description", cell == f"{longest:,}" and caption in spoken, (cell, spoken))
+    visit.ask(number)
+
+
+def lacking(report, visit, number):
+    """Days that are over and may lack calls all the same, as when the batch job is not told that all have arrived."""
+    page = visit.page
+
+    def change(series):
+        for point in series["days"][-3:]:
+            point |= {"integer": "7", "incomplete": True, "source": "SOURCE_BATCH"}
+            point.pop("missingReason", None)
+
+    with Played(visit, "GetSeries", change):
+        visit.ask(number)
+    bars = page.locator("#chart-days svg > g")
+    pale = bars.evaluate_all("bars => bars.slice(-3).every(bar => bar.querySelector('rect.incomplete'))")
+    said = [text.split(": ", 1)[1] for text in bars.locator("title").all_text_contents()[-3:]]
+    expected = ["7 (may lack calls)", "7 (may lack calls)", "7 (not over yet)"]
+    report.check("days that may lack calls are pale, and only the last is not over", pale and said == expected, (pale, said))
+    page.locator("#chart-days summary").click()
+    rows = page.locator("#chart-days tbody tr td:last-child").all_inner_texts()[:3]
+    report.check("so says their table", rows == ["batch; not over yet", "batch; may lack calls", "batch; may lack calls"], rows)
+    legend = page.locator(".legend li:has(.incomplete)").inner_text()
+    reasons = ["not over", "left out", "not told that all had arrived"]
+    report.check("the legend has every reason", all(reason in legend for reason in reasons), legend)
     visit.ask(number)
 
 

@@ -312,7 +312,7 @@ function chart(kind, name, when, points, label, feature) {
   const bars = points.map((point, place) => {
     const value = quantity(point);
     const text = said(point);
-    const more = point.incomplete ? " (not over, or calls left out)" : "";
+    const more = point.incomplete ? ` (${lacking(point, points)})` : "";
     // Over no calls a mean is none, which is known; a time of which nothing is known is shaded.
     const shaded = value === null && point.missingReason !== "MISSING_REASON_NO_CALLS";
     const at = place * STEP;
@@ -344,9 +344,14 @@ function chart(kind, name, when, points, label, feature) {
   );
 }
 
+/** Why a point is pale, as far as the answer says it: the last one is running, and the legend has the reasons of others. */
+function lacking(point, points) {
+  return point === points.at(-1) ? "not over yet" : "may lack calls";
+}
+
 function pointTable(name, points, label) {
   const rows = points.toReversed().map((point) => {
-    const note = [SOURCES[point.source], point.incomplete && "not over, or calls left out", point.duplicatesUnchecked && "duplicates not checked"];
+    const note = [SOURCES[point.source], point.incomplete && lacking(point, points), point.duplicatesUnchecked && "duplicates not checked"];
     const cells = [said(point), note.filter(Boolean).join("; ")].map((text) => element("td", {}, text));
     return element("tr", {}, element("th", { scope: "row" }, label(point)), ...cells);
   });
