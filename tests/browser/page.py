@@ -7,10 +7,30 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 SERVICE = "/tollwatch.v1.FeatureService/"
-VIEWS = {"desktop": (1280, 900, "light"), "desktop-dark": (1280, 900, "dark"), "phone": (360, 740, "light"), "phone-dark": (390, 844, "dark")}
+VIEWS = {"desktop": (1280, 900, "light"), "desktop-dark": (1280, 900, "dark"), "laptop": (1160, 800, "light"), "tablet": (820, 1180, "light"), "narrow": (485, 900, "light"), "phone": (360, 740, "light"), "phone-dark": (390, 844, "dark")}
 TOKEN = "0123456789abcdef"
 # Rules of WCAG 2.1, levels A and AA, and of good practice.
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+
+# Names, descriptions and values that are outside of the box of their table without a hint, or not drawn. Where a row stands
+# alone, its values have the names of their windows.
+UNSEEN = """() => [...document.querySelectorAll("#tables .scroll:not(details *)")].flatMap((box) => {
+  const outer = box.getBoundingClientRect();
+  const told = box.closest(".more-right")?.parentElement.querySelector(".hint").checkVisibility();
+  return [...box.querySelectorAll("tbody th, tbody th small, tbody td:not(.off)")].filter((cell) => {
+    const inner = cell.getBoundingClientRect();
+    const alone = getComputedStyle(cell.closest("tr")).display === "grid" && cell.matches("td");
+    const named = !alone || getComputedStyle(cell, "::before").content === JSON.stringify(cell.dataset.label);
+    return inner.width === 0 || !named || (inner.right > outer.right + 1 && !told);
+  }).map((cell) => cell.innerText);
+})"""
+
+# Values whose first line, before the error of an estimate, is more than one line.
+BROKEN = """() => [...document.querySelectorAll("#tables .scroll:not(details *) td:not(.off)")].filter((cell) => {
+  const range = document.createRange();
+  range.selectNodeContents(cell.firstChild);
+  return range.getClientRects().length > 1;
+}).map((cell) => cell.innerText)"""
 
 
 def check(report, url, number, chromium, screenshots, hostile):
@@ -22,6 +42,8 @@ def check(report, url, number, chromium, screenshots, hostile):
             with Visit(browser, report, url, width, height, scheme) as visit:
                 visit.ask(number)
                 looks(report, visit, view, screenshots)
+        with Visit(browser, report, url, width=360) as visit:
+            long_values(report, visit, number)
         with Visit(browser, report, url) as visit:
             shows(report, visit, number, hostile)
             highest(report, visit, number)
@@ -97,12 +119,17 @@ def looks(report, visit, view, screenshots):
     page = visit.page
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     report.check(f"{view}: the page is as wide as the window", wide <= 0, f"{wide} px more")
+    unseen = page.evaluate(UNSEEN)
+    report.check(f"{view}: every window of every feature is seen, or the table says that it scrolls", not unseen, unseen[:3])
+    narrow = page.viewport_size["width"] < 1100
+    scrolls = page.locator("#tables .scroll:not(details *)").evaluate_all("boxes => boxes.some(box => box.scrollWidth > box.clientWidth)")
+    report.check(f"{view}: a narrow window needs no scrolling sideways", not (narrow and scrolls))
     page.screenshot(path=screenshots / f"{view}.png", full_page=True)
     for summary in page.locator("summary").all():
         summary.click()
     for box in page.get_by_role("region", name="what each window covers").all():
-        hidden = box.evaluate("box => box.scrollHeight - box.clientHeight")
-        report.check(f"{view}: all rows of what each window covers are seen", hidden <= 0, f"{hidden} px more")
+        hidden = box.evaluate("box => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]")
+        report.check(f"{view}: all rows of what each window covers are seen", max(hidden) <= 0, f"{hidden} px more")
     violations = Axe().run(page, options=RULES).response["violations"]
     found = [f"{violation['id']}: {violation['nodes'][0]['html'][:200]}" for violation in violations]
     report.check(f"{view}: axe finds nothing", not found, found)
@@ -200,6 +227,25 @@ class Played:
 
     def __exit__(self, *_):
         self.page.unroute(self.pattern)
+
+
+def long_values(report, visit, number):
+    """Ten digits and a mark are in one piece on a phone."""
+    page = visit.page
+
+    def change(answer):
+        for value in answer["values"]:
+            if "integer" in value:
+                value |= {"integer": "7209100178", "gapDays": 1, "relativeError": 0.0125}
+            elif "number" in value:
+                value |= {"number": 0.000190404, "gapDays": 1}
+
+    with Played(visit, "GetFeatures", change):
+        visit.ask(number)
+    broken = page.evaluate(BROKEN)
+    report.check("long values are not broken", not broken, broken[:3])
+    unseen = page.evaluate(UNSEEN)
+    report.check("and not outside", not unseen, unseen[:3])
 
 
 def highest(report, visit, number):

@@ -185,6 +185,9 @@ function renderChoice(answer, features, parties) {
   $("feature").replaceChildren(...groups);
 }
 
+/** Characters that fit into a cell of a narrow screen. */
+const LONG_VALUE = 12;
+
 function featureTable(party, values, about, asOf) {
   const known = values.map((value) => ({ value, feature: about.get(`${party}:${value.id}`) ?? guess(value.id) }));
   const windows = [...new Set(known.map(({ feature }) => feature.window))].sort((one, other) => minutes(one) - minutes(other));
@@ -194,26 +197,32 @@ function featureTable(party, values, about, asOf) {
 
   const columns = windows.map((window) => {
     const sources = new Set(inWindow(window).map((value) => SOURCES[value.source]).filter(Boolean));
-    return element("th", { scope: "col" }, window, element("small", {}, [...sources].join(", ") || "nothing read"));
+    const kind = window === windows.find(isOfDays) ? "first-of-days" : "";
+    return element("th", { scope: "col", role: "columnheader", class: kind }, window, element("small", {}, [...sources].join(", ") || "nothing read"));
   });
   const body = [...rows].map(([row, cells]) => {
     const text = cells[0].feature.about;
-    const head = element("th", { scope: "row" }, ...breakable(row), text ? element("small", {}, text) : "");
-    const cell = (window) => valueCell(cells.find(({ feature }) => feature.window === window)?.value);
-    return element("tr", {}, head, ...windows.map(cell));
+    const head = element("th", { scope: "row", role: "rowheader" }, ...breakable(row), text ? element("small", {}, text) : "");
+    const byWindow = new Map(cells.map(({ feature, value }) => [feature.window, value]));
+    const first = windows.find((window) => isOfDays(window) && byWindow.has(window));
+    const made = windows.map((window) => valueCell(window, byWindow.get(window), window === first ? "first-of-days" : ""));
+    const long = made.some((cell) => cell.firstChild?.length > LONG_VALUE);
+    return element("tr", { role: "row", class: long ? "long" : "" }, head, ...made);
   });
+  // Where there is little room its parts are no boxes of a table, and would not be parts of one without their roles.
   const table = element(
     "table",
-    {},
-    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Feature"), ...columns)),
-    element("tbody", {}, ...body),
+    { class: "values", role: "table" },
+    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, element("th", { scope: "col", role: "columnheader" }, "Feature"), ...columns)),
+    element("tbody", { role: "rowgroup" }, ...body),
   );
   const id = `table-${PARTIES[party]}`;
+  const note = (text, kind = "") => element("li", { class: kind }, text);
   const notes = [
-    values.length < rows.size * windows.length && "Shaded: not computed for that window.",
-    values.some((value) => value.relativeError) && "≈ An estimate, with one standard error.",
-    values.some((value) => value.duplicatesUnchecked) && "† Calls are in it that were not checked for duplicates.",
-    values.some((value) => value.gapDays) && "‡ The window has days that the snapshot knows less of than all: see above.",
+    values.length < rows.size * windows.length && note("Shaded: not computed for that window.", "wide"),
+    values.some((value) => value.relativeError) && note("≈ An estimate, with one standard error."),
+    values.some((value) => value.duplicatesUnchecked) && note("† Calls are in it that were not checked for duplicates."),
+    values.some((value) => value.gapDays) && note("‡ The window has days that the snapshot knows less of than all: see above."),
   ].filter(Boolean);
   return element(
     "section",
@@ -221,7 +230,7 @@ function featureTable(party, values, about, asOf) {
     element("h2", { id }, name),
     ...daysEnd(windows, inWindow, asOf),
     scrolling(table, `${name}: features by window`),
-    element("ul", { class: "notes" }, ...notes.map((note) => element("li", {}, note))),
+    element("ul", { class: "notes" }, ...notes),
     covered(windows, inWindow, name),
   );
 }
@@ -232,19 +241,20 @@ function guess(id) {
   return { name: id.slice(0, at), window: id.slice(at + 1), about: "" };
 }
 
-function valueCell(value) {
-  if (!value) return element("td", { class: "off" });
+function valueCell(window, value, place) {
+  const cell = (kind, ...texts) => element("td", { class: `${kind} ${place}`.trim(), role: "cell", "data-label": window }, ...texts);
+  if (!value) return cell("off");
   const text = number(value);
-  if (text === null) return element("td", { class: "none" }, MISSING[value.missingReason] ?? "missing");
+  if (text === null) return cell("none", MISSING[value.missingReason] ?? "missing");
   // Before the number: digits stay below each other.
   const marks = `${value.duplicatesUnchecked ? "† " : ""}${value.gapDays ? "‡ " : ""}${value.relativeError ? "≈ " : ""}`;
   const error = value.relativeError ? element("small", {}, `± ${rounded(value.relativeError * 100)} %`) : "";
-  return element("td", {}, `${marks}${text}`, error);
+  return cell("", `${marks}${text}`, error);
 }
 
 /** Says where windows of days end before the moment that was asked for: 1d would be taken for today. */
 function daysEnd(windows, inWindow, asOf) {
-  const ofDays = windows.filter((window) => window.endsWith("d")).flatMap((window) => inWindow(window).map((value) => ({ window, value })));
+  const ofDays = windows.filter(isOfDays).flatMap((window) => inWindow(window).map((value) => ({ window, value })));
   const before = ofDays.filter(({ value }) => value.source && Date.parse(value.windowEnd) < Date.parse(asOf));
   return [...Map.groupBy(before, ({ value }) => value.windowEnd)].map(([end, ended]) => {
     const named = [...new Set(ended.map(({ window }) => window))];
@@ -262,16 +272,23 @@ function breakable(name) {
 
 /** From when to when each window was counted. */
 function covered(windows, inWindow, name) {
+  const heads = ["Window", "Counted (UTC)", "Newest call", "Incomplete days"];
   const rows = windows.map((window) => {
     const values = inWindow(window);
     const newest = values.map((value) => value.newestEvent).filter(Boolean).sort().at(-1);
     const spans = new Set(values.map((value) => `${moment(value.windowStart)} to ${moment(value.windowEnd)}`));
     const gaps = Math.max(0, ...values.map((value) => value.gapDays ?? 0));
     const cells = [[...spans].join("; "), newest ? moment(newest) : "no call", gaps ? String(gaps) : "none"];
-    return element("tr", {}, element("th", { scope: "row" }, window), ...cells.map((cell) => element("td", {}, cell)));
+    const cell = (text, place) => element("td", { role: "cell", "data-label": heads[place + 1] }, text);
+    return element("tr", { role: "row" }, element("th", { scope: "row", role: "rowheader" }, window), ...cells.map(cell));
   });
-  const heads = ["Window", "Counted (UTC)", "Newest call", "Incomplete days"].map((head) => element("th", { scope: "col" }, head));
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+  const head = heads.map((head) => element("th", { scope: "col", role: "columnheader" }, head));
+  const table = element(
+    "table",
+    { class: "coverage", role: "table" },
+    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...head)),
+    element("tbody", { role: "rowgroup" }, ...rows),
+  );
   return element("details", {}, element("summary", {}, "What each window covers"), scrolling(table, `${name}: what each window covers`, "texts"));
 }
 
@@ -400,6 +417,10 @@ function minutes(window) {
   return Number.parseInt(window, 10) * unit;
 }
 
+function isOfDays(window) {
+  return window.endsWith("d");
+}
+
 function sentence(text) {
   const capitalised = capital(text);
   return /[.!?]$/.test(capitalised) ? capitalised : `${capitalised}.`;
@@ -426,9 +447,25 @@ function shape(name, attributes, ...children) {
   return build(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 }
 
-/** A table in a box that scrolls, by keyboard too. */
+/** A table in a box that scrolls, by keyboard too, and that shows where there is more. */
 function scrolling(table, label, kind = "") {
-  return element("div", { class: `scroll ${kind}`, tabindex: "0", role: "region", "aria-label": label }, table);
+  const box = element("div", { class: `scroll ${kind}`, role: "region", "aria-label": label }, table);
+  const hint = element("p", { class: "hint", hidden: "" }, "The table is wider than the screen: scroll it sideways.");
+  const frame = element("div", { class: "frame" }, box);
+  const mark = () => {
+    const right = box.scrollWidth - box.clientWidth;
+    const below = box.scrollHeight - box.clientHeight;
+    frame.classList.toggle("more-right", box.scrollLeft < right - 1);
+    frame.classList.toggle("more-below", box.scrollTop < below - 1);
+    hint.hidden = right <= 0;
+    if (right > 0 || below > 0) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  box.addEventListener("scroll", mark, { passive: true });
+  const resized = new ResizeObserver(mark);
+  resized.observe(box);
+  resized.observe(table);
+  return element("div", {}, hint, frame);
 }
 
 function show(id, visible) {
