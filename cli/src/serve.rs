@@ -24,14 +24,15 @@ pub(crate) struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = SERVICE_ADDRESS)]
     address: SocketAddr,
-    /// The DynamoDB table of tiles
+    /// The DynamoDB table of tiles. Without it there is no stream: windows of days end with the snapshot, those of the
+    /// stream are missing, and answers say so
     #[arg(long, value_name = "TABLE")]
-    tiles: String,
+    tiles: Option<String>,
     /// Where the snapshots are: a folder or s3://bucket/prefix
     #[arg(long, value_name = "LOCATION")]
     data: Location,
     /// A local DynamoDB, such as the one that `tollwatch up` names [default: that of the AWS account]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", requires = "tiles")]
     endpoint_url: Option<String>,
     /// Memory for what is read of snapshots, in MB
     #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
@@ -56,8 +57,14 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let data = locations::open(&arguments.data).await?;
     data.check_exists().await.or_user()?;
     let endpoint = Endpoint { flag: "--endpoint-url", url: arguments.endpoint_url.as_deref() };
-    let tiles = DynamoTiles::new(endpoint.dynamodb().await?, &arguments.tiles);
-    endpoint.check_table(&tiles, &arguments.tiles, "--tiles").await?;
+    let tiles = match &arguments.tiles {
+        Some(table) => {
+            let tiles = DynamoTiles::new(endpoint.dynamodb().await?, table);
+            endpoint.check_table(&tiles, table, "--tiles").await?;
+            Some(tiles)
+        }
+        None => None,
+    };
     let answer_log = arguments.answer_log.open()?;
     let mut cache = SnapshotCache::new(CacheSizes::of_total(arguments.cache_mb * 1024 * 1024));
     if let Some(url) = &arguments.cache {

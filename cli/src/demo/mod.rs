@@ -124,7 +124,7 @@ async fn play(arguments: Arguments, temporary: &Path) -> Outcome {
 
     let end_ms = material.end_ms;
     let clock = Arc::new(move || end_ms);
-    let service = service(&set, stream.tiles.clone(), data, clock, None, Arc::default()).or_internal()?;
+    let service = service(&set, Some(stream.tiles.clone()), data, clock, None, Arc::default()).or_internal()?;
     let service = Running::start(([127, 0, 0, 1], 0).into(), service, Exposure::default()).await.or_internal()?;
     let url = format!("http://{}", service.address);
     let started = Instant::now();

@@ -124,7 +124,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     tiles.create_table_if_missing().await.or_internal()?;
     let data = Objects::in_folder(folder);
     let now_ms = Arc::new(clock::now_ms);
-    let service = service(&set, tiles.clone(), data.clone(), now_ms, answer_log, Arc::default()).or_user()?;
+    let service = service(&set, Some(tiles.clone()), data.clone(), now_ms, answer_log, Arc::default()).or_user()?;
     let service = Running::start(address, service, Exposure::default()).await.or_user()?;
 
     let archived = begin(&mut state, &arguments)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use features::{Entity, FeatureSet, Level, Party, Slot, SlotMask, State};
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use objects::Objects;
 use snapshot::{DayGap, DayReader, GapReason, SnapshotCache, SnapshotError, SnapshotReader, StoredRow, TileFile};
 use tiles::{Interval, TileStore, WindowState, read_coverage, read_states};
@@ -74,8 +74,35 @@ impl<S: TileStore + 'static> TileSource for StoredTiles<S> {
     }
 }
 
+/// What stands for the tiles where there is no stream: no call was ever counted.
+pub struct NoTiles(Arc<FeatureSet>);
+
+impl NoTiles {
+    /// Tiles of `set`, of which there are none.
+    pub const fn new(set: Arc<FeatureSet>) -> Self {
+        Self(set)
+    }
+}
+
+impl TileSource for NoTiles {
+    fn read<'a>(
+        &'a self,
+        entity: &'a Entity,
+        intervals: &'a [Interval],
+    ) -> BoxFuture<'a, Result<Vec<WindowState>, SourceError>> {
+        let nothing = WindowState { state: State::empty(self.0.slots(entity.party)), duplicates_unchecked: false };
+        ready(Ok(vec![nothing; intervals.len()])).boxed()
+    }
+
+    fn counted_since(&self) -> BoxFuture<'_, Result<Option<i64>, SourceError>> {
+        ready(Ok(None)).boxed()
+    }
+}
+
 /// The published snapshot of a location, followed as new ones are published.
-pub struct PublishedSnapshots {
+pub struct PublishedSnapshots(Arc<Follower>);
+
+struct Follower {
     objects: Objects,
     set: Arc<FeatureSet>,
     cache: Arc<SnapshotCache>,
