@@ -77,6 +77,11 @@ async fn timed<T>(
     }
 }
 
+/// How long this request may take to find the snapshot; `None` if it has no deadline.
+pub(crate) fn manifest_time_left() -> Option<Duration> {
+    times().map(|times| times.manifest.saturating_duration_since(Instant::now()))
+}
+
 fn times() -> Option<Times> {
     TIMES.try_with(|times| *times).ok()
 }

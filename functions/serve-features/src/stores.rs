@@ -10,8 +10,9 @@ use objects::Objects;
 use snapshot::{DayGap, DayReader, GapReason, SnapshotCache, SnapshotError, SnapshotReader, StoredRow, TileFile};
 use tiles::{Interval, TileStore, WindowState, read_coverage, read_states};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use crate::deadline;
 use crate::merge::{Part, SnapshotDay, start_of};
 use crate::service::Clock;
 use crate::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
@@ -21,6 +22,9 @@ use crate::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, Sou
 pub const REFRESH_AFTER: Duration = Duration::from_secs(30);
 /// How long the manifest is left alone where there is no snapshot to answer from, or it could not be read.
 pub const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a request waits for the manifest to be read again, before it is answered from the snapshot there is.
+pub const LOOK_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The tiles of a feature set in a tile store.
 pub struct StoredTiles<S> {
@@ -110,8 +114,8 @@ struct Follower {
     /// Outlives the snapshots: their days are mostly the same.
     days: Arc<DayReader>,
     seen: RwLock<Option<Seen>>,
-    /// Held while the manifest is read, so that one request reads it for all.
-    reading: Mutex<()>,
+    /// Held while the manifest is read, so that one reads it for all.
+    reading: Arc<Mutex<()>>,
 }
 
 impl PublishedSnapshots {
@@ -119,59 +123,81 @@ impl PublishedSnapshots {
     /// it looked. Nothing is read yet.
     pub fn new(objects: Objects, set: Arc<FeatureSet>, cache: Arc<SnapshotCache>, clock: Clock) -> Self {
         let days = Arc::new(DayReader::new(objects.clone(), Arc::clone(&set)));
-        Self { objects, set, cache, clock, days, seen: RwLock::new(None), reading: Mutex::new(()) }
+        let (seen, reading) = (RwLock::default(), Arc::default());
+        Self(Arc::new(Follower { objects, set, cache, clock, days, seen, reading }))
     }
 
     async fn follow(&self) -> Result<Current, SourceError> {
-        let seen = self.seen();
+        let follower = &self.0;
+        let seen = follower.seen();
         if let Some(seen) = &seen
             && Instant::now() < seen.look_again_at
         {
-            return Ok(seen.current(&self.days));
+            return follower.current(seen);
         }
-        let _reading = match (&seen, self.reading.try_lock()) {
-            (_, Ok(reading)) => reading,
+        // Who reads it goes on after the one who asked, whose time may be short.
+        let looking = Arc::clone(&follower.reading).try_lock_owned().ok().map(|reading| {
+            let (follower, before) = (Arc::clone(follower), seen.clone());
+            tokio::spawn(async move {
+                follower.look(before).await;
+                drop(reading);
+            })
+        });
+        match (&seen, looking) {
+            // On Lambda it stands still between requests: whoever asks waits for it a little, or the first answer after
+            // a long pause would be from an old snapshot. What comes later is for the next request.
+            (Some(_), Some(looking)) => {
+                let left = deadline::manifest_time_left();
+                let _ = timeout(left.map_or(LOOK_PATIENCE, |left| LOOK_PATIENCE.min(left / 2)), looking).await;
+            }
             // Somebody is looking: what was seen is good enough meanwhile.
-            (Some(seen), Err(_)) => return Ok(seen.current(&self.days)),
-            (None, Err(_)) => self.reading.lock().await,
-        };
-        let seen = self.seen();
-        if let Some(seen) = &seen
-            && Instant::now() < seen.look_again_at
-        {
-            return Ok(seen.current(&self.days));
+            (Some(_), None) => {}
+            (None, _) => drop(follower.reading.lock().await),
         }
-        let looked = self.look(seen).await?;
-        let current = looked.current(&self.days);
-        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(looked);
-        Ok(current)
+        follower.seen().map_or(Ok(Current::None), |seen| follower.current(&seen))
+    }
+}
+
+impl Follower {
+    fn current(&self, seen: &Seen) -> Result<Current, SourceError> {
+        match &seen.found {
+            Found::Open(reader) => {
+                let (snapshot, checked_at_ms) = (reader.current(), seen.checked_at_ms);
+                Ok(Current::Open(Arc::new(Opened { snapshot, checked_at_ms, days: Arc::clone(&self.days) })))
+            }
+            Found::OtherVersion(version) => Ok(Current::OtherVersion(version.clone())),
+            Found::Nothing => Ok(Current::None),
+            Found::Unreadable(error) => Err(SourceError::new(Arc::clone(error))),
+        }
     }
 
-    /// Reads the manifest. If that fails, a snapshot that was open stays.
-    async fn look(&self, before: Option<Seen>) -> Result<Seen, SourceError> {
+    /// Reads the manifest, and notes what was found. If that fails, a snapshot that was open stays.
+    async fn look(&self, before: Option<Seen>) {
         // What is read from now on may be newer than this moment, never older.
         let now_ms = (self.clock)();
-        let seen = |reader, other_version, after| Seen {
-            reader,
-            other_version,
-            checked_at_ms: now_ms,
-            look_again_at: Instant::now() + after,
-        };
-        if let Some(Seen { reader: Some(reader), checked_at_ms, .. }) = before {
-            let refreshed = reader.refresh().await;
-            if let Err(error) = refreshed {
-                tracing::warn!(%error, "the snapshot manifest could not be read again; the snapshot before stays");
-                return Ok(Seen { checked_at_ms, ..seen(Some(reader), None, RETRY_AFTER) });
+        let before = before.and_then(|seen| match seen.found {
+            Found::Open(reader) => Some((reader, seen.checked_at_ms)),
+            _ => None,
+        });
+        let (found, checked_at_ms, after) = if let Some((reader, checked_at_ms)) = before {
+            match reader.refresh().await {
+                Ok(_) => (Found::Open(reader), now_ms, REFRESH_AFTER),
+                Err(error) => {
+                    tracing::warn!(%error, "the snapshot manifest could not be read again; the snapshot before stays");
+                    (Found::Open(reader), checked_at_ms, RETRY_AFTER)
+                }
             }
-            return Ok(seen(Some(reader), None, REFRESH_AFTER));
-        }
-        let opened = SnapshotReader::open(self.objects.clone(), Arc::clone(&self.set), Arc::clone(&self.cache));
-        match opened.await {
-            Ok(Some(reader)) => Ok(seen(Some(Arc::new(reader)), None, REFRESH_AFTER)),
-            Ok(None) => Ok(seen(None, None, RETRY_AFTER)),
-            Err(SnapshotError::FeatureSet { found, .. }) => Ok(seen(None, Some(found), RETRY_AFTER)),
-            Err(error) => Err(SourceError::new(error)),
-        }
+        } else {
+            let (set, cache) = (Arc::clone(&self.set), Arc::clone(&self.cache));
+            match SnapshotReader::open(self.objects.clone(), set, cache).await {
+                Ok(Some(reader)) => (Found::Open(Arc::new(reader)), now_ms, REFRESH_AFTER),
+                Ok(None) => (Found::Nothing, now_ms, RETRY_AFTER),
+                Err(SnapshotError::FeatureSet { found, .. }) => (Found::OtherVersion(found), now_ms, RETRY_AFTER),
+                Err(error) => (Found::Unreadable(Arc::new(error)), now_ms, RETRY_AFTER),
+            }
+        };
+        let seen = Seen { found, checked_at_ms, look_again_at: Instant::now() + after };
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 
     fn seen(&self) -> Option<Seen> {
@@ -188,24 +214,19 @@ impl SnapshotSource for PublishedSnapshots {
 /// What was found when the manifest was last read.
 #[derive(Clone)]
 struct Seen {
-    reader: Option<Arc<SnapshotReader>>,
-    other_version: Option<String>,
+    found: Found,
     /// When the manifest was last read with success, in milliseconds since 1970 UTC.
     checked_at_ms: i64,
     look_again_at: Instant,
 }
 
-impl Seen {
-    fn current(&self, days: &Arc<DayReader>) -> Current {
-        match (&self.reader, &self.other_version) {
-            (Some(reader), _) => {
-                let (snapshot, checked_at_ms) = (reader.current(), self.checked_at_ms);
-                Current::Open(Arc::new(Opened { snapshot, checked_at_ms, days: Arc::clone(days) }))
-            }
-            (None, Some(version)) => Current::OtherVersion(version.clone()),
-            (None, None) => Current::None,
-        }
-    }
+#[derive(Clone)]
+enum Found {
+    Open(Arc<SnapshotReader>),
+    /// Of another version of the definitions.
+    OtherVersion(String),
+    Nothing,
+    Unreadable(Arc<SnapshotError>),
 }
 
 struct Opened {

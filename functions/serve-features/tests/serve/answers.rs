@@ -3,18 +3,21 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::world::{CALLER, MIDNIGHT, TODAY, World, ask, call, history, integer, number, value, window};
 use cdr::CallRecord;
 use features::{DAY_MS, FeatureSet, MINUTE_MS};
 use proto::v1::{Level, MissingReason, Party, Source};
 use proto::{from_millis, v1};
+use serve_features::deadline;
 use serve_features::error::AnswerError;
 use serve_features::merge::SnapshotDay;
 use serve_features::sources::TileSource as _;
 use serve_features::stores::{REFRESH_AFTER, RETRY_AFTER, StoredTiles};
 use snapshot::{LeftOut, MissingDay, UtcDay};
 use tiles::{MemoryTiles, move_coverage_back, note_coverage};
+use tokio::time::Instant;
 
 /// Moments of a day at which days are easily counted wrong.
 const MOMENTS: [i64; 5] = [0, 1, 5 * MINUTE_MS, 12 * 3_600_000 + 34_567, DAY_MS - 1];
@@ -595,4 +598,36 @@ async fn a_new_snapshot_is_taken_up_without_a_restart() {
         proto::to_millis(answer.snapshot_checked_at.as_option().unwrap()).unwrap()
     };
     assert_eq!(checked_at().await, now);
+}
+
+/// The manifest is read again for all by one who does not wait long for it, however little time a caller has.
+#[tokio::test]
+async fn a_manifest_that_is_slow_to_come_keeps_nobody() {
+    let now = MIDNIGHT + 12 * 3_600_000;
+    let world = World::new(history(now + 1), now).with_snapshot(3);
+    let service = world.service().await;
+    let source = async |patience: Duration| {
+        let request = ask(CALLER, &["calls_7d"]);
+        let answered = deadline::within(Instant::now() + patience, service.get(&request));
+        value(&answered.await.unwrap(), "calls_7d").source.as_known().unwrap()
+    };
+    assert_eq!(source(Duration::from_secs(10)).await, Source::SOURCE_BATCH);
+    world.publish(SnapshotDay { day: TODAY - 1, complete_before_ms: None }).await;
+    // Whoever opens a pipe for reading waits until somebody writes.
+    let current = world.folder().join(snapshot::CURRENT);
+    let manifest = std::fs::read(&current).unwrap();
+    std::fs::remove_file(&current).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&current).status().unwrap().success());
+    tokio::time::pause();
+    tokio::time::advance(REFRESH_AFTER).await;
+    tokio::time::resume();
+    for patience in [Duration::from_millis(100), Duration::from_secs(10)] {
+        let began = Instant::now();
+        assert_eq!(source(patience).await, Source::SOURCE_BATCH);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    std::fs::write(&current, &manifest).unwrap();
+    while source(Duration::from_secs(10)).await != Source::SOURCE_MERGED {
+        tokio::task::yield_now().await;
+    }
 }

@@ -2,6 +2,7 @@
 //! says. The plain count knows nothing of tiles, snapshots or merging.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -108,6 +109,11 @@ impl World {
         let day = self.now_ms.div_euclid(DAY_MS) as i32 - age_days;
         self.snapshot = Some(SnapshotDay { day, complete_before_ms: Some(i64::from(day + 1) * DAY_MS) });
         self
+    }
+
+    /// Where its snapshots are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub async fn service(&self) -> Arc<Service> {
