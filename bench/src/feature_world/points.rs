@@ -75,7 +75,7 @@ async fn rows(name: &str, world: &World, objects: &Objects, counter: Counter) ->
     print(name, ["read", "read"], &cold);
 
     // All footers are read first, by other keys; no row group is kept.
-    let footers = CacheSizes { footers: CACHE_BYTES * 8, blocks: 0, rows: 0 };
+    let footers = CacheSizes { footers: CACHE_BYTES * 8, blocks: 0, rows: 0, days: 0 };
     let reader =
         SnapshotReader::open(objects.clone(), Arc::clone(&set), Arc::new(SnapshotCache::new(footers))).await?;
     let reader = reader.context("no snapshot")?;

@@ -25,12 +25,14 @@ pub struct CacheSizes {
     pub blocks: u64,
     /// Rows, as they are stored.
     pub rows: u64,
+    /// What a [`crate::DayReader`] remembers: footers of day tiles, and states.
+    pub days: u64,
 }
 
 impl CacheSizes {
     /// Divides an amount of memory.
     pub const fn of_total(bytes: u64) -> Self {
-        Self { footers: bytes / 4, blocks: bytes / 2, rows: bytes / 4 }
+        Self { footers: bytes / 4, blocks: bytes / 8 * 3, rows: bytes / 4, days: bytes / 8 }
     }
 }
 
@@ -62,6 +64,7 @@ pub struct SnapshotCache {
     blocks: Cache<BlockId, Arc<Block>, Weigh>,
     rows: Cache<RowId, Option<Arc<StoredRow>>, Weigh>,
     shared: Option<Arc<dyn RangeCache>>,
+    sizes: CacheSizes,
     // What was asked for and not there the cache counts more than once where several wait for it.
     block_reads: AtomicU64,
     footer_reads: AtomicU64,
@@ -77,6 +80,7 @@ impl SnapshotCache {
             blocks: Cache::with_weighter(items(sizes.blocks, 100 * 1024), sizes.blocks, Weigh),
             rows: Cache::with_weighter(items(sizes.rows, 4 * 1024), sizes.rows, Weigh),
             shared: None,
+            sizes,
             block_reads: AtomicU64::new(0),
             footer_reads: AtomicU64::new(0),
         }
@@ -87,6 +91,11 @@ impl SnapshotCache {
     pub fn with_shared(mut self, shared: Arc<dyn RangeCache>) -> Self {
         self.shared = Some(shared);
         self
+    }
+
+    /// What it may take.
+    pub const fn sizes(&self) -> CacheSizes {
+        self.sizes
     }
 
     pub(crate) fn shared(&self) -> Option<&dyn RangeCache> {
@@ -236,7 +245,7 @@ mod tests {
 
     #[test]
     fn it_takes_no_more_memory_than_it_is_given() {
-        let cache = SnapshotCache::new(CacheSizes { footers: 0, blocks: 0, rows: 64 * 1024 });
+        let cache = SnapshotCache::new(CacheSizes { footers: 0, blocks: 0, rows: 64 * 1024, days: 0 });
         for n in 0..10_000 {
             let key = format!("+1202555{n:04}");
             cache.put_row(&RowRef { snapshot: 1, party: Party::Caller, level: Level::Phone, key: &key }, None);

@@ -12,11 +12,6 @@ use crate::remote_file::RemoteFile;
 use crate::row_group::Footer;
 use crate::{SnapshotError, TileFile};
 
-/// Memory for footers: 30 days of a million phones each.
-const FOOTERS_BYTES: u64 = 16 * 1024 * 1024;
-/// Memory for rows that were read.
-const ROWS_BYTES: u64 = 4 * 1024 * 1024;
-
 /// Reads what entities did on single days, from the day tiles that a manifest lists. A tile is never written again under
 /// its key, so what was read stays true from one manifest to the next.
 pub struct DayReader {
@@ -30,10 +25,12 @@ pub struct DayReader {
 type Place = (String, String);
 
 impl DayReader {
-    /// Reads tiles of `set` below `objects`.
-    pub fn new(objects: Objects, set: Arc<FeatureSet>) -> Self {
-        let footers = Cache::with_weighter(256, FOOTERS_BYTES, Weigh);
-        Self { objects, set, footers, rows: Cache::with_weighter(16 * 1024, ROWS_BYTES, Weigh) }
+    /// Reads tiles of `set` below `objects`, remembering what takes `bytes` at most: footers in four fifths of them, of
+    /// which 30 days of a million phones have 16 MB, and states.
+    pub fn new(objects: Objects, set: Arc<FeatureSet>, bytes: u64) -> Self {
+        let rows = bytes / 5;
+        let footers = Cache::with_weighter(256, bytes - rows, Weigh);
+        Self { objects, set, footers, rows: Cache::with_weighter(16 * 1024, rows, Weigh) }
     }
 
     /// What an entity did on the day of a tile of its party and level; `None` where it did nothing. What is not in the
@@ -88,6 +85,8 @@ mod tests {
     use super::*;
     use crate::PackedWriter;
 
+    const BYTES: u64 = 20 * 1024 * 1024;
+
     /// A tile of keys +1000000, +1000003, ..., whose states count their place.
     fn write(folder: &Path, set: &FeatureSet, rows: u64) -> TileFile {
         let key = "daily/date=2026-11-20/run=a/caller.parquet".to_owned();
@@ -120,7 +119,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let set = Arc::new(FeatureSet::default_set().unwrap());
         let tile = write(folder.path(), &set, 20_000);
-        let reader = DayReader::new(Objects::in_folder(folder.path()), Arc::clone(&set));
+        let reader = DayReader::new(Objects::in_folder(folder.path()), Arc::clone(&set), BYTES);
         assert!(RemoteFile::of_tile(&reader.objects, &tile).footer().await.unwrap().groups() > 2);
         for row in [0, 1, 9_999, 12_345, 19_999] {
             let found = reader.get(&tile, &number(row * 3)).await.unwrap();
@@ -141,7 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let set = Arc::new(FeatureSet::default_set().unwrap());
         let tile = write(folder.path(), &set, 10);
-        let reader = DayReader::new(Objects::in_folder(folder.path()), Arc::clone(&set));
+        let reader = DayReader::new(Objects::in_folder(folder.path()), Arc::clone(&set), BYTES);
         let before = (reader.get(&tile, &number(3)).await.unwrap(), reader.get(&tile, &number(4)).await.unwrap());
         assert_eq!(before, (Some(counting(&set, 2)), None));
         std::fs::remove_file(folder.path().join(&tile.key)).unwrap();
@@ -154,10 +153,11 @@ mod tests {
     #[tokio::test]
     async fn the_cache_is_bounded_in_bytes() {
         let folder = tempfile::tempdir().unwrap();
-        let reader = DayReader::new(Objects::in_folder(folder.path()), Arc::new(FeatureSet::default_set().unwrap()));
+        let reader =
+            DayReader::new(Objects::in_folder(folder.path()), Arc::new(FeatureSet::default_set().unwrap()), BYTES);
         for n in 0..1_000 {
             reader.rows.insert(("tile".to_owned(), number(n)), Some(Arc::from(vec![0_u8; 100_000])));
-            assert!(reader.rows.weight() <= ROWS_BYTES);
+            assert!(reader.rows.weight() <= BYTES / 5);
         }
         assert!((30..=41).contains(&reader.rows.len()), "{}", reader.rows.len());
     }
@@ -174,7 +174,10 @@ mod tests {
             let mut flipped = whole.clone();
             flipped[at] ^= 1;
             std::fs::write(&path, &flipped).unwrap();
-            match DayReader::new(Objects::in_folder(folder.path()), Arc::clone(&set)).get(&tile, &number(150)).await {
+            match DayReader::new(Objects::in_folder(folder.path()), Arc::clone(&set), BYTES)
+                .get(&tile, &number(150))
+                .await
+            {
                 Ok(found) => assert_eq!(found, Some(counting(&set, 51)), "at {at}"),
                 Err(error) => {
                     assert!(error.to_string().contains(&tile.key), "{error}");

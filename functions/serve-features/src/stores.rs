@@ -122,7 +122,7 @@ impl PublishedSnapshots {
     /// Follows the snapshots below `objects`, remembering what was read in `cache`. `clock` says when
     /// it looked. Nothing is read yet.
     pub fn new(objects: Objects, set: Arc<FeatureSet>, cache: Arc<SnapshotCache>, clock: Clock) -> Self {
-        let days = Arc::new(DayReader::new(objects.clone(), Arc::clone(&set)));
+        let days = Arc::new(DayReader::new(objects.clone(), Arc::clone(&set), cache.sizes().days));
         let (seen, reading) = (RwLock::default(), Arc::default());
         Self(Arc::new(Follower { objects, set, cache, clock, days, seen, reading }))
     }
