@@ -13,6 +13,7 @@ use lambda_http::IntoResponse;
 use lambda_http::aws_lambda_events::encodings::Body;
 use lambda_http::tower::Service as _;
 
+use crate::front::Front;
 use crate::limits::DEADLINE_MAX;
 use crate::web::Web;
 
@@ -113,7 +114,7 @@ pub async fn answer(
             _ => bytes::Bytes::new(),
         })
     });
-    let (mut head, body) = Web::new(rpc).call(request).await?.into_parts();
+    let (mut head, body) = Front::new(Web::new(rpc)).call(request).await?.into_parts();
     head.headers = joined(&head.headers);
     let bytes = body.collect().await?.to_bytes();
     // The adapter by itself takes every type that ends in +json for text, and replaces what is no UTF-8 in it: the

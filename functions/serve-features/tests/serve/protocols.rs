@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::world::{CALLER, MIDNIGHT, World, ask, history, integer};
+use crate::world::{CALLER, MIDNIGHT, Mood, World, ask, history, integer};
 use buffa::Message;
 use connectrpc::client::{ClientConfig, HttpClient};
 use connectrpc::{ConnectRpcService, ErrorCode, Protocol};
@@ -205,6 +205,23 @@ async fn behind_lambda_connect_answers_and_native_grpc_is_told_why_not() {
     let answer = behind_lambda(&rpc, "application/grpc+proto", Body::Binary(vec![0; 5])).await;
     assert_eq!(answer.headers()["grpc-status"], "12");
     assert!(answer.headers()["grpc-message"].to_str().unwrap().contains("gRPC-Web"));
+}
+
+#[tokio::test]
+async fn behind_lambda_a_panic_is_an_error_and_the_function_lives() {
+    let world = World::new(history(NOW + 1), NOW);
+    let (rpc, _) = router(world.service().await).unwrap();
+    let ask = async || {
+        let body = format!(r#"{{"number":"{CALLER}","features":["calls_5m"]}}"#);
+        behind_lambda(&rpc, "application/json", Body::Text(body)).await
+    };
+    world.moods.tiles.store(Mood::Panicking as u8, Ordering::Relaxed);
+    let faulty = ask().await;
+    assert_eq!(faulty.status(), 500);
+    let Body::Text(said) = faulty.body() else { panic!("JSON went as base64") };
+    assert!(said.contains("the service has a fault") && !said.contains(CALLER), "{said}");
+    world.moods.tiles.store(Mood::Well as u8, Ordering::Relaxed);
+    assert_eq!(ask().await.status(), 200);
 }
 
 #[tokio::test]
