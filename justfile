@@ -55,6 +55,10 @@ bench: dist
     target/dist/sdk-updates
     target/dist/cold-start target/dist/count-calls
 
+# The feature service beside Feast and a Python service on Redis. Needs Python 3.11, redis-server and PyPI.
+bench-serve *ARGS: dist
+    bench/serve/run --bins target/dist {{ARGS}}
+
 # The batch job beside Spark, DuckDB and Polars from Python, on 20 million calls. Needs Python, and Java for Spark.
 bench-batch *ARGS: dist
     bench/batch/run --tollwatch target/dist/tollwatch {{ARGS}}

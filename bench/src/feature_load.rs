@@ -32,6 +32,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
 
+/// Requests of a sweep that wait for their answers: fewer than any of the services refuses.
+const SWEEP_IN_FLIGHT: u64 = 64;
 /// How long answers are waited for once the last request is out.
 const GRACE: Duration = Duration::from_secs(5);
 /// Of HTTP/2: a batch is longer than the default of 64 KB.
@@ -432,6 +434,9 @@ async fn run_load(load: Load) -> anyhow::Result<Value> {
     let pacer = std::thread::spawn(move || if load.sweep { schedule.sweep(&send) } else { schedule.keep(&send) });
     let mut turn = 0;
     while let Some(job) = due.recv().await {
+        while load.sweep && outcome.borrow().in_flight >= SWEEP_IN_FLIGHT {
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
         {
             let mut outcome = outcome.borrow_mut();
             outcome.in_flight += 1;
@@ -468,6 +473,9 @@ async fn run_load(load: Load) -> anyhow::Result<Value> {
     }
     pacer.join().map_err(|_| anyhow::anyhow!("the schedule broke"))?;
     let mut outcome = outcome.borrow_mut();
+    if let Some(error) = outcome.first_error.as_ref().filter(|_| load.sweep) {
+        anyhow::bail!("{} of {} phones were not answered: {error}", outcome.errors, outcome.sent);
+    }
     outcome.us.sort_by(f64::total_cmp);
     outcome.late_us.sort_by(f64::total_cmp);
     let measured_from = start + Duration::from_secs_f64(warm);
