@@ -27,7 +27,7 @@ DOCUMENT = ROOT / "docs" / "clients.md"
 NATIVE = "http://127.0.0.1:50051"
 AWS = "https://ID.lambda-url.us-east-1.on.aws"
 # What the answers to its commands have in them.
-ANSWERED = re.compile("calls_7d|count_phone_7d|SERVING|invalid_argument")
+ANSWERED = re.compile('calls_7d|count_phone_7d|SERVING|invalid_argument|"minutes":')
 # A first start makes a week of calls; a debug build takes a minute or two.
 UP_SECS_MAX = 600
 # Calls come in while clients ask, and the older service has no moment to ask about: what differs is asked again if the
@@ -168,19 +168,25 @@ def check_questions(matrix):
     values = {value.get("integer", value.get("number")) for value in everything}
     matrix.fact(
         f"{len(answers)} questions, {len(refused)} of them refused for {len(reasons)} reasons",
-        len(refused) == 12 and len(reasons) == 10,
+        len(refused) == 13 and len(reasons) == 10,
         reasons,
     )
     matrix.fact(
         f"a phone has {len(everything)} values, {len(values)} different ones",
         len(everything) > 100 and len(values) > 20,
     )
-    known = answers["a phone, everything"]
-    changes = list(changed(known))
-    noticed = sum(len(list(differences(known, change))) == 1 for change in changes)
+    series = answers["a series"]["answer"]
+    points = [point.get("integer") for point in series["minutes"] + series["days"]]
     matrix.fact(
-        f"a change of one field, made on purpose, is noticed in all {len(changes)}", noticed == len(changes) > 1_000
+        f"a series has {len(series['minutes'])} minutes and {len(series['days'])} days",
+        (len(series["minutes"]), len(series["days"])) == (61, 30) and len(set(points) - {None}) > 2,
+        points,
     )
+    known = [answers["a phone, everything"], answers["a series"]]
+    pairs = [(answer, change) for answer in known for change in changed(answer)]
+    noticed = sum(len(list(differences(*pair))) == 1 for pair in pairs)
+    every = noticed == len(pairs) > 1_500
+    matrix.fact(f"a change of one field, made on purpose, is noticed in all {len(pairs)}", every)
     matrix.fact("the older service answers", len(answers["the older service"]["answer"]["features"]) > 20)
 
 

@@ -16,6 +16,8 @@ DIFFERENT = [(r"\d+ ms ahead", "some ms ahead"), (r"at most (40000|20000) are an
 
 # When a process last looked for a newer snapshot.
 OF_PROCESSES = {"snapshotCheckedAt"}
+# A series has no moment to ask about: it is of the clock at which it is answered.
+OF_NOW = {"tollwatch.v1.GetSeriesResponse": {"asOf"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,7 @@ def questions(number, as_of):
     at = {"asOf": as_of}
     get = lambda name, **request: Question(name, features, "GetFeatures", {"number": number} | at | request)
     batch = lambda name, **request: Question(name, features, "BatchGetFeatures", at | request)
+    series = lambda name, **request: Question(name, features, "GetSeries", {"number": number} | request)
     few = {"features": ["calls_7d", "mean_talk_ms_1h", "velocity_7d"]}
     return [
         get("a phone, everything"),
@@ -52,6 +55,8 @@ def questions(number, as_of):
             entities=[{"number": number}, {"number": "anonymous"}, {"number": number, "level": "LEVEL_PREFIX"}],
         ),
         batch("a batch of 50", entities=[{"number": number}] * 50, features=["calls"]),
+        series("a series"),
+        series("a series of its prefix, of one feature", level="LEVEL_PREFIX", feature="distinct_callees"),
         Question("the list", features, "ListFeatures", {}, is_safe=True),
         Question("the older service", "FeatureService", "GetFeatures", {"userId": number, "ipAddress": "192.0.2.1"}),
         get("no number", number=""),
@@ -59,6 +64,7 @@ def questions(number, as_of):
         get("no number of this world", number="+99912"),
         get("Unicode", number="٣٤٥ “ñ” 😀"),
         get("a feature that is none", features=["cals_7d"]),
+        series("a series of a window", feature="calls_7d"),
         get("a level twice", number="range:+1202555", level="LEVEL_PREFIX"),
         get("a party from the future", party=9),
         get("the future", asOf="2999-01-01T00:00:00Z"),
@@ -113,14 +119,15 @@ class Messages:
 
 def answer(message):
     """Every field, those that are not set too."""
-    return {"answer": steady(json_format.MessageToDict(message, always_print_fields_with_no_presence=True))}
+    changing = OF_PROCESSES | OF_NOW.get(message.DESCRIPTOR.full_name, set())
+    return {"answer": steady(json_format.MessageToDict(message, always_print_fields_with_no_presence=True), changing)}
 
 
-def steady(value):
-    """The value, where what processes know for themselves is the same."""
+def steady(value, changing):
+    """The value, where moments that another process or another try has otherwise are the same."""
     if isinstance(value, dict):
-        return {name: "a moment" if name in OF_PROCESSES else steady(each) for name, each in value.items()}
-    return [steady(each) for each in value] if isinstance(value, list) else value
+        return {name: "a moment" if name in changing else steady(each, changing) for name, each in value.items()}
+    return [steady(each, changing) for each in value] if isinstance(value, list) else value
 
 
 def unpadded(text):
