@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     cache_mb: u64,
     /// A Redis that services share what they read of snapshots through: redis://[user:password@]host:port, or rediss://
-    /// for TLS. Who can write to it can change answers
+    /// for TLS; docs/serving.md has more. Who can write to it can change answers
     #[arg(long, value_name = "URL", env = "TOLLWATCH_CACHE", hide_env_values = true)]
     cache: Option<String>,
     #[command(flatten)]
@@ -67,8 +67,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     };
     let answer_log = arguments.answer_log.open()?;
     let mut cache = SnapshotCache::new(CacheSizes::of_total(arguments.cache_mb * 1024 * 1024));
+    let mut watching = None;
     if let Some(url) = &arguments.cache {
-        cache = cache.with_shared(Arc::new(RedisRanges::new(url).or_user()?));
+        let shared = RedisRanges::new(url).or_user()?;
+        shared.check().await;
+        watching = Some(tokio::spawn(shared.clone().watch()));
+        cache = cache.with_shared(Arc::new(shared));
     }
     let cache = Arc::new(cache);
     let service = service(&set, tiles, data, Arc::new(clock::now_ms), answer_log, cache).or_user()?;
@@ -88,5 +92,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     eprintln!("tollwatch: finishing the requests in flight");
     let stopped = running.stop().await.or_internal();
     reloading.abort();
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     stopped
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,6 +56,10 @@ impl Server {
         format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
     }
 
+    fn admin(&self) -> redis::Connection {
+        redis::Client::open(self.url()).unwrap().get_connection().unwrap()
+    }
+
     fn cache(&self) -> RedisRanges {
         RedisRanges::new(&self.url()).unwrap()
     }
@@ -63,6 +67,11 @@ impl Server {
     fn stop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        let _ = std::fs::remove_file(self.folder.path().join("redis.sock"));
+        self.process = Self::run(self.folder.path()).unwrap();
     }
 }
 
@@ -115,8 +124,7 @@ async fn a_server_that_is_gone_costs_little_and_is_found_again() {
         assert_eq!(cache.get(FILE, RANGE).await, None);
     }
     assert!(asked.elapsed() < LEFT_ALONE / 2, "{:?}", asked.elapsed());
-    let _ = std::fs::remove_file(server.folder.path().join("redis.sock"));
-    server.process = Server::run(server.folder.path()).unwrap();
+    server.start_again();
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         cache.put(FILE, RANGE, Bytes::from_static(b"again"));
@@ -126,6 +134,139 @@ async fn a_server_that_is_gone_costs_little_and_is_found_again() {
         }
     }
     panic!("it was not found again");
+}
+
+/// What this thread logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// How often it has been said.
+    fn count(&self, what: &str) -> usize {
+        self.text().matches(what).count()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Checks the cache until something has been said.
+    async fn until(&self, cache: &RedisRanges, what: &str, times: usize) {
+        for _ in 0..200 {
+            cache.check().await;
+            if self.count(what) == times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{what} was not said {times} times: {}", self.text());
+    }
+}
+
+const ANSWERS: &str = "the shared cache answers cache=";
+const SILENT: &str = "the shared cache does not answer";
+const TAKES_NOTHING: &str = "the shared cache answers and takes nothing";
+
+#[tokio::test]
+async fn the_log_says_once_that_it_is_gone_and_once_that_it_is_back() {
+    let Some(mut server) = Server::start() else { return };
+    let (log, _guard) = Log::begin();
+    let cache = server.cache();
+    log.until(&cache, ANSWERS, 1).await;
+    server.stop();
+    log.until(&cache, SILENT, 1).await;
+    for _ in 0..20 {
+        cache.check().await;
+        assert_eq!(cache.get(FILE, RANGE).await, None);
+    }
+    assert_eq!((log.count(ANSWERS), log.count(SILENT)), (1, 1), "{}", log.text());
+    server.start_again();
+    log.until(&cache, ANSWERS, 2).await;
+    assert_eq!(log.count(SILENT), 1, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_said_without_it_and_can_be_put_right() {
+    let Some(server) = Server::start() else { return };
+    let (log, _guard) = Log::begin();
+    let mut admin = server.admin();
+    let set = |admin: &mut redis::Connection, password: &str| {
+        let _: () = redis::cmd("CONFIG").arg(&["SET", "requirepass", password]).query(admin).unwrap();
+    };
+    set(&mut admin, "another");
+    let without = server.cache();
+    log.until(&without, SILENT, 1).await;
+    assert_eq!(log.count("NOAUTH"), 1, "{}", log.text());
+    let cache = RedisRanges::new(&format!("{}?pass=hunter2", server.url())).unwrap();
+    log.until(&cache, SILENT, 2).await;
+    assert_eq!(log.count("authentication failed"), 1, "{}", log.text());
+    // From here by reads alone, as on Lambda.
+    let read_until = async |what: &str, times: usize| {
+        for _ in 0..200 {
+            let _ = cache.get(FILE, RANGE).await;
+            if log.count(what) == times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{what} was not said {times} times: {}", log.text());
+    };
+    for _ in 0..50 {
+        assert_eq!(cache.get(FILE, RANGE).await, None);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    set(&mut admin, "hunter2");
+    read_until(ANSWERS, 1).await;
+    assert_eq!((log.count(ANSWERS), log.count("hunter2")), (1, 0), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_full_server_is_read_from_and_said_to_take_nothing() {
+    let Some(server) = Server::start() else { return };
+    let (log, _guard) = Log::begin();
+    let cache = server.cache();
+    cache.put(FILE, RANGE, Bytes::from_static(b"bytes"));
+    until_there(&cache).await;
+    let mut admin = server.admin();
+    let limit = |admin: &mut redis::Connection, bytes: &str| {
+        let _: () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", bytes]).query(admin).unwrap();
+    };
+    limit(&mut admin, "1");
+    for _ in 0..200 {
+        cache.put(FILE, 0..4, Bytes::from_static(b"more"));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if log.count(TAKES_NOTHING) > 0 {
+            break;
+        }
+    }
+    assert_eq!(log.count("OOM"), 1, "{}", log.text());
+    assert_eq!(until_there(&cache).await, "bytes");
+    limit(&mut admin, "0");
+    for _ in 0..200 {
+        cache.put(FILE, 0..4, Bytes::from_static(b"more"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if log.count("takes what was read again") == 1 {
+            return;
+        }
+    }
+    panic!("{}", log.text());
 }
 
 mod with_a_snapshot {

@@ -28,7 +28,10 @@ async fn main() -> Result<(), Error> {
     let tiles = Arc::new(StoredTiles::new(store, Arc::clone(&set), Arc::clone(&clock)));
     let mut cache = SnapshotCache::new(CacheSizes::of_total(configuration.cache_bytes));
     if let Some(url) = &configuration.shared_cache {
-        cache = cache.with_shared(Arc::new(RedisRanges::new(url)?));
+        let shared = RedisRanges::new(url)?;
+        // The first request finds it connected. It is not watched: between requests nothing runs here.
+        shared.check().await;
+        cache = cache.with_shared(Arc::new(shared));
     }
     let cache = Arc::new(cache);
     let snapshots = Arc::new(PublishedSnapshots::new(objects, Arc::clone(&set), cache, Arc::clone(&clock)));
