@@ -91,11 +91,16 @@ enum Command {
     Features(features::Arguments),
 }
 
+/// What is logged where `TOLLWATCH_LOG` does not say: what goes wrong, and what is written for operators. Warnings of
+/// libraries are left out: they might hold what was asked.
+const LOG_DEFAULT: &str =
+    "error,tollwatch=info,serve_features=warn,shared_cache=warn,event_source=warn,count_calls=warn,local_aws=warn";
+
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let log = tracing_subscriber::EnvFilter::try_from_env("TOLLWATCH_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,tollwatch=info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOG_DEFAULT));
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(log).with_ansi(is_terminal).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

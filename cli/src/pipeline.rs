@@ -18,7 +18,8 @@ use event_source::{Checkpoints, EventSource, KinesisSource, MemoryCheckpoints, R
 use objects::Objects;
 use serve_features::answer_log::AnswerLog;
 use serve_features::native::{Exposure, NativeServer};
-use serve_features::sources::TileSource;
+use serve_features::outage::Announced;
+use serve_features::sources::{SnapshotSource, TileSource};
 use serve_features::stores::{NoTiles, PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service};
 use snapshot::SnapshotCache;
@@ -166,22 +167,30 @@ impl Running {
     }
 }
 
-/// The service over a table of tiles, if there is one, and the snapshots below `data`; a sample of its answers goes to the
-/// log.
+/// The snapshots below `data`.
+pub(crate) fn snapshots(
+    set: &Arc<FeatureSet>,
+    data: Objects,
+    clock: Clock,
+    cache: Arc<SnapshotCache>,
+) -> Arc<dyn SnapshotSource> {
+    let published = PublishedSnapshots::new(data, Arc::clone(set), cache, clock);
+    Arc::new(Announced::new(Arc::new(published)))
+}
+
+/// The service over a table of tiles, if there is one, and snapshots; a sample of its answers goes to the log.
 pub(crate) fn service(
     set: &Arc<FeatureSet>,
     tiles: Option<DynamoTiles>,
-    data: Objects,
+    snapshots: Arc<dyn SnapshotSource>,
     clock: Clock,
     answer_log: Option<AnswerLog>,
-    cache: Arc<SnapshotCache>,
 ) -> anyhow::Result<Service> {
     let plan = NumberPlan::new(&set.settings().default_region)?;
     let tiles: Arc<dyn TileSource> = match tiles {
         Some(tiles) => Arc::new(StoredTiles::new(tiles, Arc::clone(set), Arc::clone(&clock))),
         None => Arc::new(NoTiles::new(Arc::clone(set))),
     };
-    let snapshots = Arc::new(PublishedSnapshots::new(data, Arc::clone(set), cache, Arc::clone(&clock)));
     let service = Service::new(Arc::clone(set), plan, tiles, snapshots, clock);
     Ok(match answer_log {
         Some(log) => service.with_answer_log(log),

@@ -15,7 +15,7 @@ use crate::exposure::{ExposureFlags, reload_at_hangup};
 use crate::failure::{Blame as _, Outcome};
 use crate::interrupt::catch_stop;
 use crate::output::print;
-use crate::pipeline::{Running, service};
+use crate::pipeline::{Running, service, snapshots};
 use crate::{clock, locations};
 
 /// What it is told.
@@ -74,8 +74,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         watching = Some(tokio::spawn(shared.clone().watch()));
         cache = cache.with_shared(Arc::new(shared));
     }
-    let cache = Arc::new(cache);
-    let service = service(&set, tiles, data, Arc::new(clock::now_ms), answer_log, cache).or_user()?;
+    let snapshots = snapshots(&set, data, Arc::new(clock::now_ms), Arc::new(cache));
+    // Says so if there is none.
+    if let Err(error) = snapshots.current().await {
+        tracing::warn!(target: "tollwatch", %error, "the snapshot cannot be read: windows of more than a day are missing until it can");
+    }
+    let service = service(&set, tiles, snapshots, Arc::new(clock::now_ms), answer_log).or_user()?;
     let running = Running::start(arguments.address, service, exposure.clone()).await.or_user()?;
     let address = running.address;
     if let (false, Some(lack)) = (address.ip().to_canonical().is_loopback(), exposure.lack()) {

@@ -120,3 +120,36 @@ async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
     let said = stop(service);
     assert!(said.contains("warning") && said.contains("anybody could ask"), "{said}");
 }
+
+/// What whoever runs the service has to know is in its log without being asked for: once, and nothing of what was asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_lacks_is_in_its_log_once() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    let local = LocalAws::start(LocalAwsConfig::default().with_dynamodb(DynamoStorage::Memory)).await.unwrap();
+    DynamoTiles::new(local.dynamodb().unwrap(), "tiles").create_table_if_missing().await.unwrap();
+    let dynamodb = local.endpoints().dynamodb.unwrap();
+    fs::create_dir(folder.join("data")).unwrap();
+    // Port 1 is nobody's.
+    let serve = "serve --address 127.0.0.1:0 --tiles tiles --data data --cache redis://:hunter2@127.0.0.1:1";
+    let service = Service::start(folder, &format!("{serve} --endpoint-url {dynamodb}"), Stdio::piped());
+    let get = format!("get +12025550101 --features calls_5m,calls_7d --url {}", service.url);
+    let done = run(folder, &get);
+    assert!(done.status.success(), "{done:?}");
+    local.shutdown().await;
+    for _ in 0..3 {
+        assert_eq!(run(folder, &get).status.code(), Some(1), "without a store there is no answer");
+    }
+    let said = stop(service);
+    for once in [
+        "WARN tollwatch: the shared cache does not answer",
+        "cache=\"127.0.0.1:1\"",
+        "WARN tollwatch: no snapshot is published",
+        "WARN tollwatch: the tile store: failed",
+    ] {
+        assert_eq!(said.matches(once).count(), 1, "{once}: {said}");
+    }
+    for never in ["hunter2", "2025550101", "works again"] {
+        assert!(!said.contains(never), "{never}: {said}");
+    }
+}

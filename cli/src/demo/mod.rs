@@ -34,7 +34,7 @@ use crate::demo::material::Material;
 use crate::demo::report::{DemoReport, Step};
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::unless_interrupted;
-use crate::pipeline::{Consumer, ConsumerParts, Running, put_records, service};
+use crate::pipeline::{Consumer, ConsumerParts, Running, put_records, service, snapshots};
 use crate::run_folder::RunFolder;
 use crate::{clock, progress, times};
 
@@ -124,7 +124,8 @@ async fn play(arguments: Arguments, temporary: &Path) -> Outcome {
 
     let end_ms = material.end_ms;
     let clock = Arc::new(move || end_ms);
-    let service = service(&set, Some(stream.tiles.clone()), data, clock, None, Arc::default()).or_internal()?;
+    let snapshots = snapshots(&set, data, clock.clone(), Arc::default());
+    let service = service(&set, Some(stream.tiles.clone()), snapshots, clock, None).or_internal()?;
     let service = Running::start(([127, 0, 0, 1], 0).into(), service, Exposure::default()).await.or_internal()?;
     let url = format!("http://{}", service.address);
     let started = Instant::now();

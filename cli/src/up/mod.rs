@@ -35,7 +35,7 @@ use crate::defaults::{FeatureFile, STATE_FOLDER, TILE_TABLE};
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::stop_signal;
 use crate::output::print;
-use crate::pipeline::{Running, service};
+use crate::pipeline::{self, Running, service};
 use crate::up::epoch::{System, Totals};
 use crate::up::feeder::{Ended, Feeder, Sent};
 use crate::up::history::Parts;
@@ -124,7 +124,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     tiles.create_table_if_missing().await.or_internal()?;
     let data = Objects::in_folder(folder);
     let now_ms = Arc::new(clock::now_ms);
-    let service = service(&set, Some(tiles.clone()), data.clone(), now_ms, answer_log, Arc::default()).or_user()?;
+    let snapshots = pipeline::snapshots(&set, data.clone(), now_ms.clone(), Arc::default());
+    let service = service(&set, Some(tiles.clone()), snapshots, now_ms, answer_log).or_user()?;
     let service = Running::start(address, service, Exposure::default()).await.or_user()?;
 
     let archived = begin(&mut state, &arguments)?;

@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::degradation::Degradation;
 use crate::lookup::Reply;
 use crate::merge::AsOf;
+use crate::outage::Outage;
 use crate::request::Target;
 
 /// Read and written by its owner, and by nobody else.
@@ -74,6 +75,7 @@ impl Rate {
 pub struct AnswerLog {
     file: Mutex<File>,
     rate: Rate,
+    outage: Outage,
 }
 
 impl AnswerLog {
@@ -85,7 +87,7 @@ impl AnswerLog {
         if mode & !MODE != 0 {
             return Err(AnswerLogError::Shared { path: path.to_owned(), mode });
         }
-        Ok(Self { file: Mutex::new(file), rate })
+        Ok(Self { file: Mutex::new(file), rate, outage: Outage::new("the answer log") })
     }
 
     /// Appends an answer if it is in the sample. One that cannot be written is told of in the service's log and costs
@@ -108,9 +110,7 @@ impl AnswerLog {
         });
         // One write a line: a process that dies leaves whole lines, but for the last.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
-            tracing::warn!(%error, "an answer could not be written to the answer log");
-        }
+        self.outage.note(&file.write_all(format!("{line}\n").as_bytes()));
     }
 }
 

@@ -16,6 +16,7 @@ use tiles::{Interval, WindowState};
 use tokio::time::{Instant, timeout_at};
 
 use crate::merge::SnapshotDay;
+use crate::outage::Outage;
 use crate::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
 
 tokio::task_local! {
@@ -63,17 +64,31 @@ pub async fn within<F: Future>(deadline: Instant, work: F) -> F::Output {
     TIMES.scope(Times::new(Instant::now(), deadline), work).await
 }
 
-/// A store whose reads are dropped when the caller's time is nearly out. Without a deadline they are as they were.
+/// A store whose reads are dropped when the caller's time is nearly out. Without a deadline they are as they were. What
+/// fails, for want of time or else, is logged here.
 #[derive(Clone, Debug)]
-pub struct Timed<S>(pub S);
+pub struct Timed<S> {
+    store: S,
+    outage: Arc<Outage>,
+}
 
-async fn timed<T>(
-    until: Option<Instant>,
-    read: impl Future<Output = Result<T, SourceError>>,
-) -> Result<T, SourceError> {
-    match until {
-        Some(until) => timeout_at(until, read).await.unwrap_or_else(|_| Err(SourceError::new(OutOfTime))),
-        None => read.await,
+impl<S> Timed<S> {
+    /// A store that the log calls `what`.
+    pub fn new(what: &'static str, store: S) -> Self {
+        Self { store, outage: Arc::new(Outage::new(what)) }
+    }
+
+    async fn timed<T>(
+        &self,
+        until: Option<Instant>,
+        read: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        let read = match until {
+            Some(until) => timeout_at(until, read).await.unwrap_or_else(|_| Err(SourceError::new(OutOfTime))),
+            None => read.await,
+        };
+        self.outage.note(&read);
+        read
     }
 }
 
@@ -92,19 +107,19 @@ impl TileSource for Timed<Arc<dyn TileSource>> {
         entity: &'a Entity,
         intervals: &'a [Interval],
     ) -> BoxFuture<'a, Result<Vec<WindowState>, SourceError>> {
-        timed(times().map(|times| times.reads), self.0.read(entity, intervals)).boxed()
+        self.timed(times().map(|times| times.reads), self.store.read(entity, intervals)).boxed()
     }
 
     fn counted_since(&self) -> BoxFuture<'_, Result<Option<i64>, SourceError>> {
-        timed(times().map(|times| times.reads), self.0.counted_since()).boxed()
+        self.timed(times().map(|times| times.reads), self.store.counted_since()).boxed()
     }
 }
 
 impl SnapshotSource for Timed<Arc<dyn SnapshotSource>> {
     fn current(&self) -> BoxFuture<'_, Result<Current, SourceError>> {
         async {
-            Ok(match timed(times().map(|times| times.manifest), self.0.current()).await? {
-                Current::Open(snapshot) => Current::Open(Arc::new(Timed(snapshot))),
+            Ok(match self.timed(times().map(|times| times.manifest), self.store.current()).await? {
+                Current::Open(store) => Current::Open(Arc::new(Timed { store, outage: Arc::clone(&self.outage) })),
                 other => other,
             })
         }
@@ -114,15 +129,15 @@ impl SnapshotSource for Timed<Arc<dyn SnapshotSource>> {
 
 impl Snapshot for Timed<Arc<dyn Snapshot>> {
     fn day(&self) -> SnapshotDay {
-        self.0.day()
+        self.store.day()
     }
 
     fn gaps(&self) -> &[DayGap] {
-        self.0.gaps()
+        self.store.gaps()
     }
 
     fn checked_at_ms(&self) -> i64 {
-        self.0.checked_at_ms()
+        self.store.checked_at_ms()
     }
 
     fn days(&self) -> &dyn Days {
@@ -130,16 +145,16 @@ impl Snapshot for Timed<Arc<dyn Snapshot>> {
     }
 
     fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
-        timed(times().map(|times| times.reads), self.0.row(entity)).boxed()
+        self.timed(times().map(|times| times.reads), self.store.row(entity)).boxed()
     }
 }
 
 impl Days for Timed<Arc<dyn Snapshot>> {
     fn recorded(&self, party: Party, level: Level, day: i32) -> Recorded {
-        self.0.days().recorded(party, level, day)
+        self.store.days().recorded(party, level, day)
     }
 
     fn state<'a>(&'a self, entity: &'a Entity, day: i32) -> BoxFuture<'a, Result<Option<State>, SourceError>> {
-        timed(times().map(|times| times.reads), self.0.days().state(entity, day)).boxed()
+        self.timed(times().map(|times| times.reads), self.store.days().state(entity, day)).boxed()
     }
 }

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod lookup;
 pub mod merge;
 pub mod native;
+pub mod outage;
 pub mod request;
 pub mod secret_file;
 pub mod sources;

@@ -111,10 +111,7 @@ impl Lookup {
                 Err(NoSnapshot::Unusable(Degradation::SnapshotOfOtherVersion { snapshot, service }))
             }
             Ok(Current::None) => Err(NoSnapshot::Unusable(Degradation::SnapshotMissing)),
-            Err(error) => {
-                tracing::warn!(%error, "the snapshot manifest could not be read");
-                Err(NoSnapshot::Unavailable)
-            }
+            Err(_) => Err(NoSnapshot::Unavailable),
         })
     }
 
@@ -215,10 +212,7 @@ impl Lookup {
         let intervals: Vec<Interval> = intervals.into_iter().collect();
         match self.tiles.read(entity, &intervals).await {
             Ok(states) => Some(intervals.into_iter().zip(states).collect()),
-            Err(error) => {
-                tracing::warn!(%error, party = entity.party.as_str(), level = entity.level.as_str(), "tiles could not be read");
-                None
-            }
+            Err(_) => None,
         }
     }
 }
@@ -232,11 +226,7 @@ async fn read_row(entity: &Entity, plans: &[(Window, Plan)], pinned: &Pinned) ->
     if !needed {
         return None;
     }
-    let row = snapshot.row(entity).await;
-    if let Err(error) = &row {
-        tracing::warn!(%error, party = entity.party.as_str(), level = entity.level.as_str(), "the snapshot could not be read");
-    }
-    Some(row)
+    Some(snapshot.row(entity).await)
 }
 
 /// What is known of one party of a key.

@@ -24,6 +24,7 @@ pub use crate::limits::DRAIN_MAX;
 use crate::limits::{CONNECTIONS_DEFAULT, HANDSHAKE_MAX, IN_FLIGHT_DEFAULT, RELOAD_EVERY};
 pub use crate::native::tls::{Tls, TlsError, TlsFiles};
 pub(crate) use crate::native::tls::{authorities, certificates, private_key};
+use crate::outage::Outage;
 use crate::router::router;
 use crate::service::Service;
 use crate::web::Web;
@@ -190,6 +191,7 @@ impl NativeServer {
         let (stopping, is_stopping) = watch::channel(false);
         let places = Arc::new(Semaphore::new(exposure.max_connections));
         let mut connections = JoinSet::new();
+        let (accepting, room) = (Outage::new("taking connections"), Outage::new("connections beyond the limit"));
         let mut reload = interval(RELOAD_EVERY);
         reload.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = std::pin::pin!(stop);
@@ -206,7 +208,7 @@ impl NativeServer {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
                     Err(error) if is_passing(&error) => {
-                        tracing::warn!(%error, "a connection could not be taken");
+                        accepting.failed(&error);
                         // Files that are all open do not become free at once.
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                         continue;
@@ -214,10 +216,12 @@ impl NativeServer {
                     Err(source) => return Err(NativeError::Accept { address, source }),
                 },
             };
+            accepting.worked();
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!(max = exposure.max_connections, "a connection was closed: --max-connections are open");
+                room.failed(&format_args!("closed: --max-connections, {}, are open", exposure.max_connections));
                 continue;
             };
+            room.worked();
             let tls = exposure.tls.clone();
             connections.spawn(take(stream, place, tls, front.clone(), is_stopping.clone()));
         }

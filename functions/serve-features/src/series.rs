@@ -61,9 +61,6 @@ impl Lookup {
         let set = self.catalog().set();
         let streamed = set.is_streamed(entity.party, entity.level);
         let since = if streamed { self.tiles.counted_since().await } else { Ok(None) };
-        if let Err(error) = &since {
-            tracing::warn!(%error, "it could not be read since when calls are counted");
-        }
         let mut plans = Plans { streamed, as_of, since, tiles: None, entity, pinned };
         let minutes: Vec<Interval> = if streamed { plans.minutes().collect() } else { Vec::new() };
         let days: Vec<i32> = (as_of.day() - DAYS + 1..=as_of.day()).collect();
@@ -71,9 +68,6 @@ impl Lookup {
         let intervals: Vec<Interval> = streamed_days.chain(minutes.iter().copied()).collect();
         if !intervals.is_empty() {
             let read = self.tiles.read(entity, &intervals).await;
-            if let Err(error) = &read {
-                tracing::warn!(%error, party = entity.party.as_str(), level = entity.level.as_str(), "tiles could not be read");
-            }
             plans.tiles = Some(read.map(|states| intervals.into_iter().zip(states).collect()));
         }
 
@@ -231,10 +225,7 @@ impl Plans<'_> {
             {
                 // Had the stream answered, its late calls would be in.
                 Ok(state) => Evidence::Recorded { state, incomplete: recorded == Recorded::Partly || from_tiles },
-                Err(error) => {
-                    tracing::warn!(%error, party = self.entity.party.as_str(), level = self.entity.level.as_str(), "a day tile could not be read");
-                    Evidence::Missing(Missing::Unavailable)
-                }
+                Err(_) => Evidence::Missing(Missing::Unavailable),
             },
             _ if from_tiles => Evidence::Missing(Missing::Unavailable),
             (Err(NoSnapshot::Unavailable), _) => Evidence::Missing(Missing::Unavailable),

@@ -49,7 +49,8 @@ impl Service {
         snapshots: Arc<dyn SnapshotSource>,
         clock: Clock,
     ) -> Self {
-        let lookup = Lookup::new(Catalog::new(set), Arc::new(Timed(tiles)), Arc::new(Timed(snapshots)));
+        let (tiles, snapshots) = (Timed::new("the tile store", tiles), Timed::new("the snapshot", snapshots));
+        let lookup = Lookup::new(Catalog::new(set), Arc::new(tiles), Arc::new(snapshots));
         Self { lookup, plan, clock, values_max: VALUES_MAX, answer_log: None }
     }
 

@@ -9,7 +9,7 @@ use tiles::{Interval, WindowState};
 
 use crate::merge::{Part, SnapshotDay};
 
-/// A store did not answer. What happened is logged where it is handled; callers are told to ask again.
+/// A store did not answer. What happened is logged by [`crate::deadline::Timed`]; callers are told to ask again.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct SourceError(#[from] Box<dyn std::error::Error + Send + Sync>);
