@@ -6,6 +6,8 @@ use features::{Level, Party};
 use http::{HeaderMap, HeaderValue, header};
 use proto::v1::FeatureError;
 
+use crate::json_form::Wrong;
+
 /// The rule that a request breaks. Asking again does not help. Values are not repeated: numbers are personal
 /// data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +20,22 @@ pub enum RequestError {
     Unreadable {
         /// As what it was read, and where it went wrong, where that is known.
         place: String,
+    },
+    /// The bytes are no JSON.
+    #[error("the request is no JSON: {place}")]
+    NoJson {
+        /// What is wanted and where, as the parser says it.
+        place: String,
+    },
+    /// A field has a value of another type than its own.
+    #[error("{path} must be {expected}")]
+    FieldUnreadable {
+        /// The field of the request.
+        name: String,
+        /// Where it is, for people.
+        path: String,
+        /// What it must be.
+        expected: String,
     },
     /// The number is empty.
     #[error("number is empty: give a number such as +12025550101, or a prefix or range with its level")]
@@ -201,7 +219,7 @@ impl RequestError {
     /// The stable name of the rule, for programs.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => "request_unreadable",
+            Self::Unreadable { .. } | Self::NoJson { .. } | Self::FieldUnreadable { .. } => "request_unreadable",
             Self::NumberMissing => "number_missing",
             Self::NumberInvalid { .. } => "number_invalid",
             Self::NumberAnonymous => "number_anonymous",
@@ -225,9 +243,10 @@ impl RequestError {
     }
 
     /// The request field, and the bytes or entries of its value where they matter.
-    pub const fn field(&self) -> (&'static str, usize) {
+    pub const fn field(&self) -> (&str, usize) {
         match self {
-            Self::Unreadable { .. } => ("", 0),
+            Self::Unreadable { .. } | Self::NoJson { .. } => ("", 0),
+            Self::FieldUnreadable { name, .. } => (name.as_str(), 0),
             Self::NumberMissing => ("number", 0),
             Self::NumberInvalid { length, .. }
             | Self::KeyAmbiguous { length, .. }
@@ -252,11 +271,19 @@ impl RequestError {
 
 impl RequestError {
     /// What the library says of a request that it cannot read, without what was in it: parsers of JSON repeat values,
-    /// and numbers are personal data. `None` if the error is another.
-    pub(crate) fn of_unreadable(error: &ConnectError) -> Option<Self> {
+    /// and numbers are personal data. `wrong` says what it is, if it can. `None` if the error is another.
+    pub(crate) fn of_unreadable(error: &ConnectError, wrong: impl FnOnce() -> Option<Wrong>) -> Option<Self> {
         let said = error.message.as_deref()?.strip_prefix(CANNOT_READ)?;
         if error.code != ErrorCode::InvalidArgument || !error.details.is_empty() {
             return None;
+        }
+        match wrong() {
+            Some(Wrong::Syntax(place)) => return Some(Self::NoJson { place }),
+            Some(Wrong::Field { name, path, expected }) => {
+                let path = if path.is_empty() { "the request".to_owned() } else { path };
+                return Some(Self::FieldUnreadable { name, path, expected });
+            }
+            None => {}
         }
         let is_json = said.starts_with("JSON");
         let (_, after) = said.rsplit_once(" at line ").unwrap_or_default();

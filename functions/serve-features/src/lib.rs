@@ -26,6 +26,7 @@ pub mod web;
 
 mod degradation;
 mod held;
+mod json_form;
 mod legacy;
 pub mod response;
 mod router;

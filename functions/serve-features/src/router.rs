@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use connectrpc::interceptor::{Interceptor, Next, UnaryRequest, UnaryResponse};
-use connectrpc::{ConnectError, ConnectRpcService, DeadlinePolicy, Limits, Router, async_trait};
+use connectrpc::{CodecFormat, ConnectError, ConnectRpcService, DeadlinePolicy, Limits, Router, async_trait};
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::{ReflectionError, Reflector};
 
 use crate::deadline::PassOn;
 use crate::error::RequestError;
+use crate::json_form;
 use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX, REQUEST_BYTES_MAX};
 use crate::service::Service;
 
@@ -42,7 +43,13 @@ struct Discreet;
 #[async_trait]
 impl Interceptor for Discreet {
     async fn intercept_unary(&self, request: UnaryRequest, next: Next<'_>) -> Result<UnaryResponse, ConnectError> {
+        // Counted, not copied.
+        let json = (request.payload.format() == CodecFormat::Json).then(|| request.payload.bytes().clone());
+        let method = request.ctx.path().unwrap_or_default().to_owned();
         let answered = next.run(request).await;
-        answered.map_err(|error| RequestError::of_unreadable(&error).map_or(error, ConnectError::from))
+        answered.map_err(|error| {
+            let wrong = || json_form::wrong(&method, json.as_deref()?);
+            RequestError::of_unreadable(&error, wrong).map_or(error, ConnectError::from)
+        })
     }
 }

@@ -140,6 +140,27 @@ async fn an_error_carries_its_reason_over_every_protocol() {
     running.stop().await;
 }
 
+/// Who writes JSON by hand is told which field and what it must be, and never what was sent.
+#[tokio::test]
+async fn json_that_cannot_be_read_is_told_apart() {
+    let running = start().await;
+    for (sent, expected) in [
+        (r#"{"number":"+12025550101","level":"prefix"}"#, "level must be one of LEVEL_UNSPECIFIED, LEVEL_PHONE, "),
+        (r#"{"number":"+12025550101","asOf":"2026-11-20"}"#, "as_of must be a moment as RFC 3339 has it"),
+        (r#"{"number":"+12025550101","features":"calls"}"#, "features must be a list in brackets, each a string"),
+        (r#"{"number":12025550101}"#, "number must be a string in quotes"),
+        (r#"{"number":"+12025550101""#, "the request is no JSON: EOF while parsing an object at line 1 column 24"),
+        (r#""+12025550101""#, "the request must be an object in braces"),
+    ] {
+        let (status, answer) = post(running.address, "/tollwatch.v1.FeatureService/GetFeatures", sent).await;
+        let text = answer["message"].as_str().unwrap();
+        assert_eq!((status, answer["code"].as_str().unwrap()), (400, "invalid_argument"), "{answer}");
+        assert!(text.starts_with(expected), "{sent}: {text}");
+        assert!(!text.contains("2025550101") && !text.contains("\"prefix") && !text.contains("11-20"), "{text}");
+    }
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_request_that_is_too_large_is_refused() {
     let running = start().await;
