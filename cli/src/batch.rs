@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// Last UTC day of every window [default: yesterday]
     #[arg(long, value_name = "DATE", value_parser = times::parse_day)]
     as_of: Option<UtcDay>,
+    /// The input has every call that arrived before this moment. Answers say so, and a day that was not over then is not
+    /// judged [default: nobody knows]
+    #[arg(long, value_name = "TIME", value_parser = times::parse_time)]
+    complete_before: Option<i64>,
     /// Make everything anew from the calls of the input, also where the output has day tiles of other definitions or of
     /// another input. What is no longer in the input is then gone
     #[arg(long)]
@@ -65,6 +69,12 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
         // It would let go of the tiles of days that today's windows need.
         return Err(Failure::user(anyhow!("--as-of {as_of} is in the future: today is {today} (UTC)")));
     }
+    if let Some(before_ms) = arguments.complete_before.filter(|before_ms| *before_ms > now_ms) {
+        let before = cdr::format_time(before_ms);
+        return Err(Failure::user(anyhow!(
+            "--complete-before {before} is in the future: what will arrive is not known"
+        )));
+    }
     let client = locations::client(&arguments.input).await;
     let input = Input::open(&arguments.input, |location| Objects::open(location, client)).or_user()?;
     let output = locations::open(&arguments.output).await?;
@@ -75,8 +85,7 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
         output,
         as_of: arguments.as_of.unwrap_or_else(|| today.plus(-1)),
         run: run_id(now_ms)?,
-        // Nobody has told which arrivals the input holds.
-        complete_for_arrivals_before: None,
+        complete_for_arrivals_before: arguments.complete_before,
         rebuild: if arguments.rebuild { Rebuild::Always } else { Rebuild::Never },
         hard_findings: if arguments.accept_quality { HardFindings::Accept } else { HardFindings::Stop },
         temporary: Some(folder.path().to_owned()),

@@ -81,7 +81,8 @@ async fn generated_calls_become_a_snapshot_that_holds_each_once() {
     let files = ["calls-2026-11-18.parquet", "calls-2026-11-19.parquet", "calls-2026-11-20.parquet"];
     let records: Vec<CallRecord> = files.iter().flat_map(|file| read(&folder.join("calls").join(file))).collect();
 
-    let report = done(folder, "batch --input calls --output data --as-of 2026-11-20 --json");
+    let told = "--complete-before 2026-11-21T00:00:00Z";
+    let report = done(folder, &format!("batch --input calls --output data --as-of 2026-11-20 {told} --json"));
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let mut ids = HashSet::new();
     let mut expected: HashMap<&str, i64> = HashMap::new();
@@ -102,6 +103,7 @@ async fn generated_calls_become_a_snapshot_that_holds_each_once() {
     let set = Arc::new(FeatureSet::default_set().unwrap());
     let snapshot = Snapshot::open(Objects::in_folder(folder.join("data")), set).await.unwrap().unwrap();
     assert_eq!(report["run"], snapshot.manifest().run.as_str());
+    assert_eq!(snapshot.manifest().complete_for_arrivals_before, Some(1_795_219_200_000));
     let calls: HashMap<String, Value> =
         snapshot.column(Party::Caller, Level::Phone, "calls_7d").try_collect().await.unwrap();
     let expected: HashMap<String, Value> =
@@ -310,6 +312,7 @@ fn batch_refuses_what_it_cannot_use_and_publishes_nothing() {
         ("--input one.jsonl --output one.jsonl", ["cannot write to one.jsonl", ""]),
         ("--input one.jsonl --output new --as-of 2025-01-01", ["as of 2025-01-01", "2026-11-20"]),
         ("--input one.jsonl --output new --as-of 2026-02-30", ["--as-of", "YEAR-MONTH-DAY"]),
+        ("--input one.jsonl --output new --complete-before 2999-01-01", ["--complete-before", "is in the future"]),
         ("--input one.jsonl --output new --threads 0", ["--threads", "0"]),
         ("--input one.jsonl --output new --zone Mars/Base", ["\"Mars/Base\" is unknown", "IANA"]),
         ("--input gs://calls --output new", ["gs://", "s3://"]),

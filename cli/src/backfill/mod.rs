@@ -50,7 +50,7 @@ const DAYS: i64 = 3;
 /// What it is told.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The archive: the folder or s3://bucket/prefix below which the hours lie, such as .tollwatch/data/raw
+    /// The archive: the folder or s3://bucket/prefix below which the hours lie, such as .tollwatch/raw
     #[arg(long, value_name = "LOCATION")]
     from: Location,
     /// The DynamoDB table of tiles, which exists

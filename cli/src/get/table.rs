@@ -49,7 +49,7 @@ fn head(response: &GetFeaturesResponse) -> String {
     match moment(response.complete_for_arrivals_before.as_option()) {
         Some(before) => line("batch has", &format!("every call that arrived before {before}")),
         None if response.values.iter().any(|value| of_batch(&value)) => {
-            line("batch has", "not said up to when it is complete");
+            line("batch has", "all calls of its input; the job was not told up to when all had arrived");
         }
         None => {}
     }
@@ -217,7 +217,7 @@ mod tests {
 prefix +1202
 as of          2026-11-21T07:06:05.004Z
 feature set    v7
-batch has      not said up to when it is complete
+batch has      all calls of its input; the job was not told up to when all had arrived
 days end       2026-11-21T00:00:00.000Z, with the snapshot
 incomplete     2026-08-24 to 2026-08-26: no input: the calls begin later or end before
 degraded       no snapshot has been published
