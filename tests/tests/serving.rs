@@ -24,6 +24,11 @@ fn run(folder: &Path, arguments: &str) -> Output {
     tokio::task::block_in_place(|| tests::run(folder, arguments))
 }
 
+/// With its colon.
+fn port_of(url: &str) -> String {
+    format!(":{}", url.rsplit(':').next().unwrap())
+}
+
 #[track_caller]
 fn refused(folder: &Path, arguments: &str, says: &[&str]) {
     let output = run(folder, arguments);
@@ -88,7 +93,8 @@ async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
     refused(folder, &format!("{get} --ca ca.pem"), &["does not know who asks", "--token-file"]);
     refused(folder, &format!("{get} --token-file dashboard.token"), &["certificate", "--ca"]);
     let plain = get.replace("https", "http");
-    refused(folder, &plain, &["no service answers"]);
+    refused(folder, &plain, &["something answers", "it speaks TLS", &format!("--url {}", service.url)]);
+    refused(folder, &plain.replace(&port_of(&service.url), ":1"), &["no service answers"]);
     refused(
         folder,
         &get.replace("https://127.0.0.1", "http://192.0.2.1").replace("get", "get --token-file dashboard.token"),
@@ -117,6 +123,9 @@ async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
     drop(service);
 
     let service = Service::start(folder, &format!("{} --insecure", serve("0.0.0.0:0")), Stdio::piped());
+    let there = format!("127.0.0.1{}", port_of(&service.url));
+    let get = format!("get +12025550101 --ca ca.pem --url https://{there}");
+    refused(folder, &get, &["something answers", "without TLS", &format!("--url http://{there}")]);
     let said = stop(service);
     assert!(said.contains("warning") && said.contains("anybody could ask"), "{said}");
 }

@@ -6,7 +6,7 @@ use ::features::{Level, Party};
 use anyhow::anyhow;
 use connectrpc::{ConnectError, ErrorCode};
 use proto::v1;
-use serve_features::client;
+use serve_features::client::{self, Spoken};
 
 use crate::credentials::CredentialFlags;
 use crate::defaults::SERVICE_URL;
@@ -45,7 +45,10 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let client = client::connect_with(&arguments.url, &arguments.credentials.credentials()).or_user()?;
     let answered = client.get_features(arguments.request()).await;
-    let response = answered.map_err(|error| explain(&error, &arguments.url))?.into_owned();
+    let response = match answered {
+        Ok(response) => response.into_owned(),
+        Err(error) => return Err(explain(&error, &arguments.url).await),
+    };
     if arguments.json {
         return print(&(serde_json::to_string(&response).or_internal()? + "\n"));
     }
@@ -77,7 +80,7 @@ impl Arguments {
 }
 
 /// What the service refuses is the user's to mend, and so is a service that is not there.
-fn explain(error: &ConnectError, url: &str) -> Failure {
+async fn explain(error: &ConnectError, url: &str) -> Failure {
     let message = error.message.as_deref().unwrap_or("it gave no reason");
     // A service that is there but lacks a store says so with a detail.
     let detail = client::error_detail(error);
@@ -87,6 +90,9 @@ fn explain(error: &ConnectError, url: &str) -> Failure {
             "the service at {url} does not know who asks: name a file with one of its tokens with --token-file"
         )),
         (ErrorCode::Unavailable | ErrorCode::DeadlineExceeded, None) => {
+            if let Some(other) = of_other_scheme(url).await {
+                return Failure::user(other);
+            }
             let cause = root_cause(error).unwrap_or_else(|| message.to_owned());
             let remedy = if url.starts_with("https:") {
                 "--ca names the authority of its certificate, --client-cert your own where it wants one, --url another \
@@ -100,6 +106,22 @@ fn explain(error: &ConnectError, url: &str) -> Failure {
         (code, None) => {
             Failure::user(anyhow!("{url} does not answer as a feature service ({code:?}: {message}): see --url"))
         }
+    }
+}
+
+/// What is wrong with a URL at whose port something answers, but not as the URL says.
+async fn of_other_scheme(url: &str) -> Option<anyhow::Error> {
+    let spoken = client::spoken_at(url).await?;
+    let (scheme, rest) = url.split_once("://")?;
+    match (scheme, spoken) {
+        ("http", Spoken::Tls) => Some(anyhow!(
+            "something answers at {url}, but it speaks TLS: give --url https://{rest}, and --ca with the authority of its \
+             certificate where the system does not know it"
+        )),
+        ("https", Spoken::Plain) => {
+            Some(anyhow!("something answers at {url}, but it speaks HTTP without TLS: give --url http://{rest}"))
+        }
+        _ => None,
     }
 }
 

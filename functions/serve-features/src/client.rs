@@ -10,6 +10,7 @@
 //! # }
 //! ```
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use proto::v1::{FeatureError, FeatureServiceClient};
 use rustls::RootCertStore;
+use tokio::net::TcpStream;
 
 use crate::access::{TokenError, read_token};
 use crate::native::{TlsError, authorities, certificates, private_key};
@@ -161,6 +163,60 @@ fn system_authorities() -> Result<RootCertStore, ClientError> {
     // Some of a system's certificates may be of no use to us.
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 { Err(ClientError::NoAuthorities) } else { Ok(roots) }
+}
+
+/// What a port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// TLS: addresses begin with `https://`.
+    Tls,
+    /// HTTP as it is: addresses begin with `http://`.
+    Plain,
+}
+
+/// How long a port may take to say what it speaks.
+const SPEAK_MAX: Duration = Duration::from_secs(2);
+/// How HTTP/2 begins (RFC 9113, 3.4), with settings that have nothing in them.
+const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// What the port of a URL speaks, found out by a greeting of HTTP/2 without anything of the caller: for who could not
+/// ask, and does not know why. `None` if nothing answers, or something else.
+pub async fn spoken_at(url: &str) -> Option<Spoken> {
+    let uri: http::Uri = url.parse().ok()?;
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+    tokio::time::timeout(SPEAK_MAX, greet(&host, port)).await.ok()?
+}
+
+async fn greet(host: &str, port: u16) -> Option<Spoken> {
+    let stream = TcpStream::connect((host, port)).await.ok()?;
+    let mut unsent = GREETING;
+    while !unsent.is_empty() {
+        stream.writable().await.ok()?;
+        match stream.try_write(unsent) {
+            Ok(sent) => unsent = &unsent[sent..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+    }
+    let mut answer = [0; 4];
+    let mut read = 0;
+    while read < answer.len() {
+        stream.readable().await.ok()?;
+        match stream.try_read(&mut answer[read..]) {
+            Ok(0) => return None,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+    }
+    match answer {
+        // An alert (RFC 8446, 6): this was no TLS.
+        [21, 3, ..] => Some(Spoken::Tls),
+        // Settings of HTTP/2, or a server of HTTP/1.1 that refuses.
+        [_, _, _, 4] | [b'H', b'T', b'T', b'P'] => Some(Spoken::Plain),
+        _ => None,
+    }
 }
 
 /// Whether what is sent to a host stays on this machine.
