@@ -272,13 +272,12 @@ def facts(matrix, browser):
             status, _, body = clients.curl(*arguments, sent=sent if "@-" in arguments else b"")
             code = json.loads(body)["code"] if body else None
             matrix.fact(f"{place}: {what}: {wanted[0]}, `{wanted[1]}`", (status, code) == wanted, (status, body))
-        status, headers, _ = clients.curl(
-            "--header", "content-type: text/plain", "--data", "{}", f"{url}/{FEATURES}/GetFeatures"
-        )
+        status, headers, body = clients.curl("--data", "{}", f"{url}/{FEATURES}/GetFeatures")
         matrix.fact(
-            f"{place}: another content type: 415, with those that are taken",
-            status == 415 and "application/grpc-web+proto" in headers.get("accept-post", ""),
-            headers,
+            f"{place}: another content type, as of `curl -d`: 415, with those that are taken, and words that say so",
+            (status, b"Content-Type: application/json" in body) == (415, True)
+            and "application/grpc-web+proto" in headers.get("accept-post", ""),
+            (headers, body),
         )
         status, headers, _ = clients.curl(
             *json_, "--header", "accept-encoding: gzip", "--data", "{}", f"{url}/{FEATURES}/ListFeatures"

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use tower_service::Service;
 
@@ -81,9 +81,25 @@ where
                 let response = respond(file, body);
                 async { Ok(response) }.boxed()
             }
-            None => self.inner.call(request).map(|answered| answered.map(|answer| answer.map(Either::Left))).boxed(),
+            None => self.inner.call(request).map(|answered| answered.map(explained)).boxed(),
         }
     }
+}
+
+/// What the status alone says to programs, in words for people: `curl -d` would print nothing.
+const CONTENT_TYPE_UNKNOWN: &str = "This content type is not taken: send JSON with the header Content-Type: \
+                                    application/json, or what the header Accept-Post of this answer lists.\n";
+
+/// An answer, with a body where a request of another content type has none.
+fn explained<A>(answer: Response<A>) -> Response<WebBody<A>> {
+    if answer.status() != StatusCode::UNSUPPORTED_MEDIA_TYPE || answer.headers().contains_key(header::CONTENT_TYPE) {
+        return answer.map(Either::Left);
+    }
+    let (mut parts, _empty) = answer.into_parts();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(CONTENT_TYPE_UNKNOWN.len()));
+    let body = Full::new(Bytes::from_static(CONTENT_TYPE_UNKNOWN.as_bytes()));
+    Response::from_parts(parts, Either::Right(body))
 }
 
 fn find(method: &Method, path: &str) -> Option<&'static File> {
@@ -103,7 +119,6 @@ fn respond<A>(file: &File, body: &'static str) -> Response<WebBody<A>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use http::StatusCode;
     use http_body_util::BodyExt as _;
     use lambda_http::tower::service_fn;
 

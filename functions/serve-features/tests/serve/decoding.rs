@@ -16,6 +16,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serve_features::front::Front;
 use serve_features::sources::{Current, SnapshotSource, SourceError, TileSource};
+use serve_features::web::Web;
 use serve_features::{Service, router};
 use tiles::{Interval, WindowState};
 use tokio::runtime::Runtime;
@@ -140,7 +141,7 @@ impl Form {
 /// The service without stores.
 pub struct Driver {
     runtime: Runtime,
-    front: Front<ConnectRpcService>,
+    front: Front<Web<ConnectRpcService>>,
 }
 
 impl Driver {
@@ -151,7 +152,7 @@ impl Driver {
         let service = Service::new(set, plan, nothing.clone(), nothing, Arc::new(|| 1_795_219_500_000));
         let (rpc, _health) = router(Arc::new(service)).expect("the descriptors are the build's own");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Self { runtime, front: Front::new(rpc) }
+        Self { runtime, front: Front::new(Web::new(rpc)) }
     }
 
     /// Sends a request and checks that what comes back is an answer of its protocol.
@@ -201,7 +202,13 @@ fn error_of_connect(status: StatusCode, bytes: &[u8]) -> Option<String> {
         return None;
     }
     // Said by the status alone (<https://connectrpc.com/docs/protocol>, "HTTP to error code").
-    if matches!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::METHOD_NOT_ALLOWED) && bytes.is_empty() {
+    let says = match status {
+        StatusCode::METHOD_NOT_ALLOWED => Some(bytes.is_empty()),
+        // Whoever typed the request reads what to send.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(bytes.starts_with(b"This content type is not taken: send JSON")),
+        _ => None,
+    };
+    if says == Some(true) {
         return Some(status.as_u16().to_string());
     }
     let error: serde_json::Value = serde_json::from_slice(bytes).expect("an error is JSON");

@@ -223,6 +223,12 @@ async fn behind_lambda_connect_answers_and_native_grpc_is_told_why_not() {
     assert_eq!(serde_json::from_slice::<GetFeaturesResponse>(message).unwrap(), expected);
     assert_eq!(trailers[0], 0x80);
 
+    // What `curl -d` sends.
+    let answer = behind_lambda(&rpc, "application/x-www-form-urlencoded", Body::Text(text)).await;
+    assert_eq!(answer.status(), 415);
+    let Body::Text(said) = answer.into_body() else { panic!("words went as base64") };
+    assert!(said.contains("Content-Type: application/json"), "{said}");
+
     let answer = behind_lambda(&rpc, "application/grpc+proto", Body::Binary(vec![0; 5])).await;
     assert_eq!(answer.headers()["grpc-status"], "12");
     assert!(answer.headers()["grpc-message"].to_str().unwrap().contains("gRPC-Web"));
