@@ -22,7 +22,7 @@ use crate::{clock, locations};
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = SERVICE_ADDRESS)]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = SERVICE_ADDRESS, value_parser = parse_address)]
     address: SocketAddr,
     /// The DynamoDB table of tiles. Without it there is no stream: windows of days end with the snapshot, those of the
     /// stream are missing, and answers say so
@@ -100,4 +100,9 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         watching.abort();
     }
     stopped
+}
+
+/// A name may have several addresses, and where it leads can change: which to listen on is for the operator to say.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "give an IP address and a port, such as 127.0.0.1:50051 or [::1]:50051".to_owned())
 }

@@ -12,7 +12,7 @@ DETAIL = "tollwatch.v1.FeatureError"
 
 
 # What may differ: how far ahead of the clock a moment is, and that the Lambda answers half as many values at once.
-DIFFERENT = [(r"\d+ ms ahead", "some ms ahead"), (r"at most (40000|20000) are answered", "at most some are answered")]
+DIFFERENT = [(r"\d+ \w+ ahead", "some time ahead"), (r"at most (40000|20000) are answered", "at most some are answered")]
 
 # When a process last looked for a newer snapshot.
 OF_PROCESSES = {"snapshotCheckedAt"}

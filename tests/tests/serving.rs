@@ -72,6 +72,7 @@ async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
     refused(folder, &format!("{} --token-file tokens", serve("0.0.0.0:0")), &["read on the way"]);
     refused(folder, &format!("{} --tls-cert server.pem", serve("127.0.0.1:0")), &["--tls-key"]);
     refused(folder, &format!("{} --client-ca ca.pem", serve("127.0.0.1:0")), &["--tls-cert"]);
+    refused(folder, &serve("localhost:50051"), &["--address", "an IP address and a port, such as 127.0.0.1:50051"]);
     refused(folder, &format!("{} --max-in-flight 0", serve("127.0.0.1:0")), &["0 is no limit"]);
     let swapped = "--tls-cert server.pem --tls-key client.key";
     refused(folder, &format!("{} {swapped}", serve("127.0.0.1:0")), &["client.key is not the key"]);

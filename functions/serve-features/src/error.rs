@@ -119,7 +119,7 @@ pub enum RequestError {
     #[error("as_of is no moment: seconds must lie in the years 1970 to 9999 and nanos in 0 to 999,999,999")]
     AsOfInvalid,
     /// The moment is in the future.
-    #[error("as_of is {ahead_ms} ms ahead of the service's clock: leave it out to ask for now")]
+    #[error("as_of is {} ahead of the service's clock: leave it out to ask for now", length_text(*.ahead_ms))]
     AsOfFuture {
         /// How far ahead, in milliseconds.
         ahead_ms: i64,
@@ -418,6 +418,14 @@ impl Refusal {
     }
 }
 
+/// A length of time in the unit that people would say it in.
+fn length_text(ms: i64) -> String {
+    const UNITS: [(i64, &str); 4] =
+        [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1_000, "seconds")];
+    let unit = UNITS.iter().find(|(unit_ms, _)| ms >= 2 * unit_ms);
+    unit.map_or_else(|| format!("{ms} ms"), |(unit_ms, name)| format!("{} {name}", ms / unit_ms))
+}
+
 fn did_you_mean(nearest: &[String]) -> String {
     if nearest.is_empty() { String::new() } else { format!("; the nearest are {}", nearest.join(", ")) }
 }
@@ -430,4 +438,29 @@ fn offers_text(offers: &[(Party, Level)]) -> String {
     let offers: Vec<String> =
         offers.iter().map(|(party, level)| format!("{} {}", party.as_str(), level.as_str())).collect();
     format!("it is for {}", offers.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_a_moment_lies_ahead_has_a_unit_that_people_read() {
+        for (ahead_ms, said) in [
+            (5, "5 ms"),
+            (1_999, "1999 ms"),
+            (2_000, "2 seconds"),
+            (119_999, "119 seconds"),
+            (3_600_000, "60 minutes"),
+            (86_400_000, "24 hours"),
+            (3_468_005_547, "40 days"),
+            (i64::MAX, "106751991167 days"),
+        ] {
+            let error = RequestError::AsOfFuture { ahead_ms };
+            assert!(
+                error.to_string().starts_with(&format!("as_of is {said} ahead of the service's clock:")),
+                "{error}"
+            );
+        }
+    }
 }
