@@ -32,20 +32,29 @@ pub struct Selection(Option<Vec<(String, Vec<Asked>)>>);
 pub struct Catalog {
     set: Arc<FeatureSet>,
     by_name: BTreeMap<String, Vec<Asked>>,
+    /// By the place of the feature: every value of an answer names one.
+    ids: Vec<BTreeMap<Window, String>>,
 }
 
 impl Catalog {
     /// Indexes a feature set.
     pub fn new(set: Arc<FeatureSet>) -> Self {
         let mut by_name: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
+        let mut ids = Vec::new();
         for (index, feature) in set.features().iter().enumerate() {
             for window in feature.windows() {
                 let asked = Asked { feature: index, window };
                 by_name.entry(feature.name.clone()).or_default().push(asked);
                 by_name.entry(feature.id(window)).or_default().push(asked);
             }
+            ids.push(feature.windows().map(|window| (window, feature.id(window))).collect());
         }
-        Self { set, by_name }
+        Self { set, by_name, ids }
+    }
+
+    /// The id of what is asked for, such as `short_calls_7d`.
+    pub fn id(&self, asked: Asked) -> &str {
+        &self.ids[asked.feature][&asked.window]
     }
 
     /// The feature set.

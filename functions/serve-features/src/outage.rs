@@ -2,6 +2,7 @@
 //! does again; and whether there is a snapshot. Not once a request, which would be a full disk on top of the outage.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub const TOLD_EVERY: Duration = Duration::from_secs(10);
 pub struct Outage {
     /// Such as `tiles`, to begin a sentence with.
     what: &'static str,
+    /// Whether anything failed that has not worked again: most reads look at nothing else.
+    is_noted: AtomicBool,
     seen: Mutex<Seen>,
 }
 
@@ -37,7 +40,8 @@ struct Seen {
 impl Outage {
     /// Nothing has failed so far. `what` is what the log calls it, such as `tiles`.
     pub const fn new(what: &'static str) -> Self {
-        Self { what, seen: Mutex::new(Seen { told_at: None, failed_at: None, fails: false, failures: 0 }) }
+        let seen = Mutex::new(Seen { told_at: None, failed_at: None, fails: false, failures: 0 });
+        Self { what, is_noted: AtomicBool::new(false), seen }
     }
 
     /// Notes how it went.
@@ -53,6 +57,7 @@ impl Outage {
         let now = Instant::now();
         let failures = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            self.is_noted.store(true, Ordering::Relaxed);
             seen.failures += 1;
             seen.failed_at = Some(now);
             if is_recent(seen.told_at, now) {
@@ -67,9 +72,13 @@ impl Outage {
 
     /// Notes that it went well.
     pub fn worked(&self) {
+        if !self.is_noted.load(Ordering::Relaxed) {
+            return;
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.fails && !is_recent(seen.failed_at, Instant::now()) {
             *seen = Seen::default();
+            self.is_noted.store(false, Ordering::Relaxed);
             drop(seen);
             tracing::info!(target: "tollwatch", "{}: works again", self.what);
         }

@@ -49,7 +49,7 @@ pub fn feature_list(catalog: &Catalog) -> v1::ListFeaturesResponse {
         .map(|asked| {
             let feature = catalog.feature(asked);
             v1::Feature {
-                id: feature.id(asked.window),
+                id: catalog.id(asked).to_owned(),
                 name: feature.name.clone(),
                 window: asked.window.to_string(),
                 party: party(feature.party).into(),
@@ -97,7 +97,7 @@ fn feature_value(catalog: &Catalog, served: &Served) -> v1::FeatureValue {
     let feature = catalog.feature(served.asked);
     let moment = |ms: i64| -> Timestamp { from_millis(ms) };
     let mut value = v1::FeatureValue {
-        id: feature.id(served.asked.window),
+        id: catalog.id(served.asked).to_owned(),
         party: party(feature.party).into(),
         window_start: moment(served.window.from_ms).into(),
         window_end: moment(served.window.to_ms).into(),
