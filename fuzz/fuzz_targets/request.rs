@@ -1,4 +1,4 @@
-//! Any bytes as a request, in any form: `cargo +nightly fuzz run request`.
+//! Any bytes as a request, in any form: `cargo fuzz run --sanitizer none request`.
 //!
 //! The first three bytes choose the form, the others are the body. The same function is driven by properties in the
 //! suite (`functions/serve-features/tests/serve/garbage.rs`).

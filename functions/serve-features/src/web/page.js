@@ -159,7 +159,7 @@ function renderAnswer(answer, features) {
   const facts = [
     [`${capital(LEVELS[answer.entity?.level] ?? "phone")}`, answer.entity?.key ?? ""],
     ["As of", moment(answer.asOf)],
-    ["Batch has all calls that arrived before", answer.completeForArrivalsBefore ? moment(answer.completeForArrivalsBefore) : "not said"],
+    ["Batch has all calls that arrived before", answer.completeForArrivalsBefore ? moment(answer.completeForArrivalsBefore) : "not said: the batch job was not told (--complete-before)"],
     ["Looked for a newer snapshot", answer.snapshotCheckedAt ? moment(answer.snapshotCheckedAt) : "no snapshot was read"],
   ];
   $("facts").replaceChildren(...facts.map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text))));
