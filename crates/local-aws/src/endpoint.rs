@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -40,6 +41,13 @@ impl Endpoint {
     /// Serves an axum router.
     pub(crate) fn spawn_router(listener: TcpListener, service: Service, app: Router) -> std::io::Result<Self> {
         Self::spawn(listener, move |listener, stopped| async move {
+            // Head and body of an answer go in two writes, and the second would wait 40 ms for the client to acknowledge
+            // the first.
+            let listener = listener.tap_io(move |stream| {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%service, %error, "a connection may be slow");
+                }
+            });
             let served = axum::serve(listener, app)
                 .with_graceful_shutdown(async move {
                     // An error means that the sender is gone, which is the same wish.
