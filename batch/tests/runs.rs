@@ -11,7 +11,7 @@ use batch::{BatchError, Progress, Rebuild, Stage};
 use cdr::CallRecord;
 use features::{Level, Party, Value};
 use futures::TryStreamExt as _;
-use snapshot::{CURRENT, SnapshotError};
+use snapshot::{CURRENT, Manifest, SnapshotError};
 use support::{options, published, random_calls, run, set, tree, write_calls};
 
 async fn calls_90d(output: &Path) -> BTreeMap<String, Value> {
@@ -84,7 +84,8 @@ async fn a_run_that_is_overtaken_changes_nothing() {
     run(&input, &output, "first").await.unwrap();
     write_calls(&input.join("b.jsonl"), &random_calls(55, 20));
     let current = output.join(CURRENT);
-    let theirs = fs::read_to_string(&current).unwrap().replace("\"first\"", "\"theirs\"");
+    let first = Manifest::parse(&fs::read(&current).unwrap()).unwrap();
+    let theirs = Manifest { run: "theirs".parse().unwrap(), ..first }.to_json().unwrap();
     let overtake = {
         let (current, theirs) = (current.clone(), theirs.clone());
         move |progress: Progress| {
@@ -95,7 +96,7 @@ async fn a_run_that_is_overtaken_changes_nothing() {
     };
     let error = batch::run(options(&input, &output, "second"), set(), overtake).await.unwrap_err();
     assert!(matches!(&error, BatchError::Snapshot(SnapshotError::Overtaken { run }) if run == "second"), "{error}");
-    assert_eq!(fs::read_to_string(&current).unwrap(), theirs);
+    assert_eq!(fs::read(&current).unwrap(), theirs);
     // The files of a published run are never written again.
     let error = run(&input, &output, "theirs").await.unwrap_err();
     assert!(matches!(error, BatchError::Snapshot(SnapshotError::RunInUse { .. })), "{error}");
