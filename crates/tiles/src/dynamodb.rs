@@ -77,9 +77,7 @@ impl DynamoTiles {
         let mut pages = self.client.scan().table_name(&self.table).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| classify_read(&error))?;
-            // A page without calls has an empty list. What answers without one is not the store, or only half of it.
-            let items = page.items.ok_or_else(|| StoreError::Unavailable("an answer without Items".to_owned()))?;
-            for item in items {
+            for item in items_of(page.items)? {
                 let key = TileKey { pk: SmolStr::new(text(&item, "pk")?), sk: SmolStr::new(text(&item, "sk")?) };
                 visit(key, read_item(&item)?);
             }
@@ -170,7 +168,7 @@ impl TileStore for DynamoTiles {
         let mut tiles = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| classify_read(&error))?;
-            for item in page.items.unwrap_or_default() {
+            for item in items_of(page.items)? {
                 let sk = text(&item, "sk")?;
                 // BETWEEN takes in its upper bound.
                 if sk < to {
@@ -180,6 +178,11 @@ impl TileStore for DynamoTiles {
         }
         Ok(tiles)
     }
+}
+
+/// A page without tiles has an empty list. What answers without one is not the store, or only half of it.
+fn items_of<T>(items: Option<Vec<T>>) -> Result<Vec<T>, StoreError> {
+    items.ok_or_else(|| StoreError::Unavailable("an answer without Items".to_owned()))
 }
 
 fn refusal(key: &TileKey, error: &SdkError<UpdateItemError>) -> Result<CasOutcome, StoreError> {

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig};
+use tiles::{StoreError, TileStore as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn dynamodb_keeps_the_contract() {
@@ -16,4 +19,23 @@ async fn dynamodb_keeps_the_contract() {
     assert_eq!(seen, 9);
     assert_eq!(tiles.sweep(4_000_000_001).await.unwrap(), 8);
     assert_eq!(tiles.sweep(4_000_000_001).await.unwrap(), 0);
+}
+
+/// A proxy with a fault, say. Zeros would be made of it.
+#[tokio::test]
+async fn an_answer_without_items_is_no_table_without_tiles() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 16 * 1024];
+            let _ = stream.read(&mut request).await.unwrap();
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let tiles = tiles::DynamoTiles::new(local_aws::dynamodb_client(&url), "tiles");
+    let error = tiles.query("partition", "0", "1").await.unwrap_err();
+    assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("Items")), "{error}");
 }

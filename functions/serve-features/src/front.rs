@@ -260,6 +260,16 @@ mod tests {
     }
 
     #[test]
+    fn only_streams_may_last() {
+        for stream in ["/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] {
+            assert!(may_last(stream), "{stream}");
+        }
+        for call in [HEALTH_CHECK, "/", "/tollwatch.v1.FeatureService/GetFeatures"] {
+            assert!(!may_last(call), "{call}");
+        }
+    }
+
+    #[test]
     fn only_health_and_the_page_are_open() {
         let page = ["/", "/openapi.yaml", "/page.js"];
         for path in page {
