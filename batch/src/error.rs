@@ -178,14 +178,18 @@ fn told(findings: &[Finding]) -> String {
 }
 
 fn unread(calls: &Calls) -> String {
-    let reasons: Vec<String> = calls.invalid.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     match calls.invalid_total() {
         0 => String::new(),
-        all => format!("Of all {} records {all} are no valid call ({}). ", calls.read, reasons.join(", ")),
+        all => format!("Of all {} records {all} are no valid call ({}). ", calls.read, by_reason(&calls.invalid)),
     }
 }
 
 fn reasons(invalid: &[(String, u64)]) -> String {
-    let listed: Vec<String> = invalid.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    if listed.is_empty() { String::new() } else { format!(" ({})", listed.join(", ")) }
+    let listed = by_reason(invalid.iter().map(|(reason, count)| (reason, count)));
+    if listed.is_empty() { String::new() } else { format!(" ({listed})") }
+}
+
+/// Records that are no valid call, such as `2 bad_json, 7 missing_field`.
+pub(crate) fn by_reason<'a>(invalid: impl IntoIterator<Item = (&'a String, &'a u64)>) -> String {
+    invalid.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
 }

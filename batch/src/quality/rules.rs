@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snapshot::{DayMeasures, Finding, NotJudged, PrefixMix, Severity, UtcDay};
 
+use crate::error::by_reason;
 use crate::quality::bounds::Bounds;
 use crate::quality::hours;
 use crate::quality::mix::distance;
@@ -384,10 +385,9 @@ const fn callees(day: &DayMeasures) -> &PrefixMix {
 
 /// Records of the day that are no valid call, which say why there are few calls.
 fn unread(invalid: &BTreeMap<String, u64>) -> String {
-    let reasons: Vec<String> = invalid.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     match invalid.values().sum::<u64>() {
         0 => String::new(),
-        all => format!("; {all} records of that day are no valid call: {}", reasons.join(", ")),
+        all => format!("; {all} records of that day are no valid call: {}", by_reason(invalid)),
     }
 }
 
