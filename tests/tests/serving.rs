@@ -48,14 +48,20 @@ fn stop(mut service: Service) -> String {
     error
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
-    let temporary = tempfile::tempdir().unwrap();
-    let folder = temporary.path();
+/// A DynamoDB with an empty table of tiles, where it is, and an empty folder of data.
+async fn without_calls(folder: &Path) -> (LocalAws, String) {
     let local = LocalAws::start(LocalAwsConfig::default().with_dynamodb(DynamoStorage::Memory)).await.unwrap();
     DynamoTiles::new(local.dynamodb().unwrap(), "tiles").create_table_if_missing().await.unwrap();
     let dynamodb = local.endpoints().dynamodb.unwrap();
     fs::create_dir(folder.join("data")).unwrap();
+    (local, dynamodb)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    let (_local, dynamodb) = without_calls(folder).await;
     let made = Command::new("sh").args(["-e", "-c", &commands()]).current_dir(folder).output().unwrap();
     assert!(made.status.success(), "{made:?}");
 
@@ -136,10 +142,7 @@ async fn a_service_is_reached_with_tls_and_a_token_and_in_no_other_way() {
 async fn what_a_service_lacks_is_in_its_log_once() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
-    let local = LocalAws::start(LocalAwsConfig::default().with_dynamodb(DynamoStorage::Memory)).await.unwrap();
-    DynamoTiles::new(local.dynamodb().unwrap(), "tiles").create_table_if_missing().await.unwrap();
-    let dynamodb = local.endpoints().dynamodb.unwrap();
-    fs::create_dir(folder.join("data")).unwrap();
+    let (local, dynamodb) = without_calls(folder).await;
     // Port 1 is nobody's.
     let serve = "serve --address 127.0.0.1:0 --tiles tiles --data data --cache redis://:hunter2@127.0.0.1:1";
     let service = Service::start(folder, &format!("{serve} --endpoint-url {dynamodb}"), Stdio::piped());
