@@ -42,12 +42,14 @@ impl Catalog {
         let mut by_name: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
         let mut ids = Vec::new();
         for (index, feature) in set.features().iter().enumerate() {
+            let of_windows: BTreeMap<Window, String> =
+                feature.windows().map(|window| (window, feature.id(window))).collect();
             for window in feature.windows() {
                 let asked = Asked { feature: index, window };
                 by_name.entry(feature.name.clone()).or_default().push(asked);
-                by_name.entry(feature.id(window)).or_default().push(asked);
+                by_name.entry(of_windows[&window].clone()).or_default().push(asked);
             }
-            ids.push(feature.windows().map(|window| (window, feature.id(window))).collect());
+            ids.push(of_windows);
         }
         Self { set, by_name, ids }
     }

@@ -10,7 +10,6 @@
 //! # }
 //! ```
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use proto::v1::{FeatureError, FeatureServiceClient};
 use rustls::RootCertStore;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::access::{TokenError, read_token};
@@ -184,32 +184,14 @@ const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 pub async fn spoken_at(url: &str) -> Option<Spoken> {
     let uri: http::Uri = url.parse().ok()?;
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-    tokio::time::timeout(SPEAK_MAX, greet(&host, port)).await.ok()?
+    tokio::time::timeout(SPEAK_MAX, greet(without_brackets(uri.host()?), port)).await.ok()?
 }
 
 async fn greet(host: &str, port: u16) -> Option<Spoken> {
-    let stream = TcpStream::connect((host, port)).await.ok()?;
-    let mut unsent = GREETING;
-    while !unsent.is_empty() {
-        stream.writable().await.ok()?;
-        match stream.try_write(unsent) {
-            Ok(sent) => unsent = &unsent[sent..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return None,
-        }
-    }
+    let mut stream = TcpStream::connect((host, port)).await.ok()?;
+    stream.write_all(GREETING).await.ok()?;
     let mut answer = [0; 4];
-    let mut read = 0;
-    while read < answer.len() {
-        stream.readable().await.ok()?;
-        match stream.try_read(&mut answer[read..]) {
-            Ok(0) => return None,
-            Ok(more) => read += more,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return None,
-        }
-    }
+    stream.read_exact(&mut answer).await.ok()?;
     match answer {
         // An alert (RFC 8446, 6): this was no TLS.
         [21, 3, ..] => Some(Spoken::Tls),
@@ -219,9 +201,14 @@ async fn greet(host: &str, port: u16) -> Option<Spoken> {
     }
 }
 
+/// The host of a URL, where an IPv6 address stands in brackets.
+fn without_brackets(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Whether what is sent to a host stays on this machine.
 fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let address = without_brackets(host).parse::<std::net::IpAddr>();
     address.map_or(host == "localhost", |address| address.to_canonical().is_loopback())
 }
 
