@@ -18,7 +18,6 @@ use event_source::{Checkpoints, EventSource, KinesisSource, MemoryCheckpoints, R
 use objects::Objects;
 use serve_features::answer_log::AnswerLog;
 use serve_features::native::{Exposure, NativeServer};
-use serve_features::outage::Announced;
 use serve_features::sources::{SnapshotSource, TileSource};
 use serve_features::stores::{NoTiles, PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service};
@@ -174,8 +173,7 @@ pub(crate) fn snapshots(
     clock: Clock,
     cache: Arc<SnapshotCache>,
 ) -> Arc<dyn SnapshotSource> {
-    let published = PublishedSnapshots::new(data, Arc::clone(set), cache, clock);
-    Arc::new(Announced::new(Arc::new(published)))
+    Arc::new(PublishedSnapshots::new(data, Arc::clone(set), cache, clock))
 }
 
 /// The service over a table of tiles, if there is one, and snapshots; a sample of its answers goes to the log.

@@ -11,13 +11,13 @@ use connectrpc::{ConnectError, async_trait};
 use features::{Entity, Level, Party, State};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use snapshot::DayGap;
+use snapshot::{DayGap, StoredRow};
 use tiles::{Interval, WindowState};
 use tokio::time::{Instant, timeout_at};
 
 use crate::merge::SnapshotDay;
 use crate::outage::Outage;
-use crate::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+use crate::sources::{Current, Days, Recorded, Snapshot, SnapshotSource, SourceError, TileSource};
 
 tokio::task_local! {
     /// When the reads of the request that this task answers must be done.
@@ -144,7 +144,7 @@ impl Snapshot for Timed<Arc<dyn Snapshot>> {
         self
     }
 
-    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
+    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<StoredRow>>, SourceError>> {
         self.timed(times().map(|times| times.reads), self.store.row(entity)).boxed()
     }
 }

@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use features::{Answer, Denominator, Entity, Feature, Level, Party, Slot, SlotMask, State, Value, Window};
-use snapshot::{DayGap, GapReason};
+use snapshot::{DayGap, GapReason, StoredRow};
 use tiles::{Interval, WindowState};
 
 use crate::catalog::{Asked, Catalog};
 use crate::degradation::Degradation;
 use crate::error::AnswerError;
-use crate::merge::{self, AsOf, Gap, Part, Plan, SnapshotDay};
-use crate::sources::{Current, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+use crate::merge::{self, AsOf, Counted, Gap, Part, Plan, SnapshotDay};
+use crate::sources::{Current, Snapshot, SnapshotSource, SourceError, TileSource};
 
 /// Which layer a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,7 +218,7 @@ impl Lookup {
 }
 
 /// The snapshot row, if a plan needs it: `Some(Ok(None))` where nothing happened in the longest window.
-type RowRead = Option<Result<Option<Arc<dyn Row>>, SourceError>>;
+type RowRead = Option<Result<Option<Arc<StoredRow>>, SourceError>>;
 
 async fn read_row(entity: &Entity, plans: &[(Window, Plan)], pinned: &Pinned) -> RowRead {
     let needed = plans.iter().any(|(_, plan)| matches!(plan, Plan::Merged { .. } | Plan::Snapshot { .. }));
@@ -290,15 +290,6 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// How much of an interval the stream has counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Counted {
-    Whole,
-    Partly,
-    /// It was over before calls were counted, or none ever was.
-    No,
-}
-
 /// What was read for one entity.
 struct Reading<'a> {
     slots: &'a [Slot],
@@ -326,18 +317,7 @@ impl<'a> Reading<'a> {
     }
 
     fn counted(&self, tiles: Interval) -> Counted {
-        let since_ms = match self.since {
-            Ok(since_ms) => since_ms.unwrap_or(i64::MAX),
-            // It is in the same table as the tiles, which could be read.
-            Err(_) => i64::MIN,
-        };
-        if since_ms >= tiles.to_ms {
-            Counted::No
-        } else if since_ms > tiles.from_ms {
-            Counted::Partly
-        } else {
-            Counted::Whole
-        }
+        Counted::of(tiles, &self.since)
     }
 
     /// The plan that can be carried out. A window of days for which the stream does not know every call that it ought to
@@ -427,7 +407,7 @@ impl<'a> Reading<'a> {
             return Some(state);
         }
         let Some(row) = self.row.as_ref()?.as_ref().ok()? else { return Some(state) };
-        match row.merge_into(&mut state, batch.days(), part, self.slots, mask) {
+        match row.merge_into(&mut state, batch.days(), part.place(), self.slots, mask) {
             Ok(true) => Some(state),
             Ok(false) => None,
             Err(error) => {

@@ -7,7 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lambda_http::{Error, RequestExt as _, service_fn};
 use objects::{Location, Objects};
 use serve_features::lambda::{Configuration, VALUES_MAX, answer, time_left};
-use serve_features::outage::Announced;
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service, router};
 use shared_cache::RedisRanges;
@@ -35,8 +34,7 @@ async fn main() -> Result<(), Error> {
         cache = cache.with_shared(Arc::new(shared));
     }
     let cache = Arc::new(cache);
-    let snapshots = PublishedSnapshots::new(objects, Arc::clone(&set), cache, Arc::clone(&clock));
-    let snapshots = Arc::new(Announced::new(Arc::new(snapshots)));
+    let snapshots = Arc::new(PublishedSnapshots::new(objects, Arc::clone(&set), cache, Arc::clone(&clock)));
 
     let service = Arc::new(Service::new(set, plan, tiles, snapshots, clock).with_values_max(VALUES_MAX));
     let (rpc, _health) = router(service)?;

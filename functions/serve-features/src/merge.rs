@@ -90,6 +90,15 @@ pub enum Part {
 }
 
 impl Part {
+    /// Its place in [`snapshot::WindowStates::states`].
+    pub const fn place(self) -> usize {
+        match self {
+            Self::Full => 0,
+            Self::DayAfter => 1,
+            Self::SecondDayAfter => 2,
+        }
+    }
+
     /// The days it covers, for a window of `days` days in a snapshot of `day`; empty where the first is after
     /// the last.
     pub const fn days(self, days: u32, day: i32) -> std::ops::RangeInclusive<i32> {
@@ -98,6 +107,32 @@ impl Part {
             Self::Full => day - days + 1..=day,
             Self::DayAfter => day - days + 2..=day - 1,
             Self::SecondDayAfter => day - days + 3..=day - 1,
+        }
+    }
+}
+
+/// How much of an interval the stream has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// All of it.
+    Whole,
+    /// What began before calls were counted is not.
+    Partly,
+    /// It was over before calls were counted, or none ever was.
+    No,
+}
+
+impl Counted {
+    /// What `since`, since when calls are counted, says of an interval. Where the store does not say it is all: that is in
+    /// the same table as the tiles, which will not be read either, or be read whole.
+    pub fn of<E>(interval: Interval, since: &Result<Option<i64>, E>) -> Self {
+        let since_ms = since.as_ref().map_or(i64::MIN, |since_ms| since_ms.unwrap_or(i64::MAX));
+        if since_ms >= interval.to_ms {
+            Self::No
+        } else if since_ms > interval.from_ms {
+            Self::Partly
+        } else {
+            Self::Whole
         }
     }
 }

@@ -3,14 +3,12 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::sources::{Current, SnapshotSource, SourceError};
+use crate::sources::Current;
 
 /// How often the log says at most that a store fails, and how long it must not have failed before the log says that it
 /// works again: some of what is read comes from memory.
@@ -31,16 +29,14 @@ struct Seen {
     /// When the log said so last.
     told_at: Option<Instant>,
     failed_at: Option<Instant>,
-    /// Whether the last that the log says is that it fails.
-    fails: bool,
-    /// Failures since then.
+    /// Failures since the log said so last.
     failures: u64,
 }
 
 impl Outage {
     /// Nothing has failed so far. `what` is what the log calls it, such as `tiles`.
     pub const fn new(what: &'static str) -> Self {
-        let seen = Mutex::new(Seen { told_at: None, failed_at: None, fails: false, failures: 0 });
+        let seen = Mutex::new(Seen { told_at: None, failed_at: None, failures: 0 });
         Self { what, is_noted: AtomicBool::new(false), seen }
     }
 
@@ -64,7 +60,6 @@ impl Outage {
                 return;
             }
             seen.told_at = Some(now);
-            seen.fails = true;
             std::mem::take(&mut seen.failures)
         };
         tracing::warn!(target: "tollwatch", %error, failures, "{}: failed", self.what);
@@ -76,7 +71,8 @@ impl Outage {
             return;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.fails && !is_recent(seen.failed_at, Instant::now()) {
+        // Another may have noted it meanwhile.
+        if seen.failed_at.is_some() && !is_recent(seen.failed_at, Instant::now()) {
             *seen = Seen::default();
             self.is_noted.store(false, Ordering::Relaxed);
             drop(seen);
@@ -89,9 +85,9 @@ fn is_recent(moment: Option<Instant>, now: Instant) -> bool {
     moment.is_some_and(|moment| now < moment + TOLD_EVERY)
 }
 
-/// Snapshots of which the log says whether there are any.
-pub struct Announced {
-    snapshots: Arc<dyn SnapshotSource>,
+/// What the log says of snapshots: whether there are any. It expects that there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Announcements {
     /// What was found last; the version of other definitions in it.
     found: Mutex<Found>,
 }
@@ -105,13 +101,9 @@ enum Found {
     OtherVersion(String),
 }
 
-impl Announced {
-    /// Expects that there is one.
-    pub fn new(snapshots: Arc<dyn SnapshotSource>) -> Self {
-        Self { snapshots, found: Mutex::default() }
-    }
-
-    fn note(&self, current: &Current) {
+impl Announcements {
+    /// Notes what is published now.
+    pub(crate) fn note(&self, current: &Current) {
         let found = match current {
             Current::Open(_) => Found::Open,
             Current::None => Found::None,
@@ -137,23 +129,11 @@ impl Announced {
     }
 }
 
-impl SnapshotSource for Announced {
-    fn current(&self) -> BoxFuture<'_, Result<Current, SourceError>> {
-        async {
-            let current = self.snapshots.current().await;
-            if let Ok(current) = &current {
-                self.note(current);
-            }
-            current
-        }
-        .boxed()
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::{self, Write};
+    use std::sync::Arc;
 
     use super::*;
 

@@ -13,7 +13,7 @@ use tiles::{Interval, WindowState};
 use crate::degradation::Degradation;
 use crate::error::AnswerError;
 use crate::lookup::{Lookup, Missing, NoSnapshot, Pinned, Source};
-use crate::merge::{AsOf, TILES_KEPT_MS, floor_to_minute, start_of};
+use crate::merge::{AsOf, Counted, TILES_KEPT_MS, floor_to_minute, start_of};
 use crate::sources::{Recorded, SourceError};
 
 /// Whole minutes before the one that is running.
@@ -118,16 +118,6 @@ impl Evidence {
     }
 }
 
-/// How much of a minute or a day the stream has counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Streamed {
-    Whole,
-    /// It is running, or began before calls were counted.
-    Partly,
-    /// It was over before calls were counted, or its tiles have expired.
-    No,
-}
-
 /// Where each point comes from.
 struct Plans<'a> {
     streamed: bool,
@@ -157,21 +147,14 @@ impl Plans<'_> {
         floor_to_minute(self.as_of.ms())
     }
 
-    /// What the stream has counted of an interval, if the store answers.
-    fn streamed(&self, interval: Interval, length_ms: i64) -> Streamed {
-        let end_ms = interval.from_ms + length_ms;
+    /// What the stream has counted of an interval and still keeps, if the store answers; of one that is running, a part.
+    fn streamed(&self, interval: Interval, length_ms: i64) -> Counted {
+        let whole = Interval { to_ms: interval.from_ms + length_ms, ..interval };
         let kept = interval.from_ms + TILES_KEPT_MS >= self.running_minute_ms();
-        let since_ms = match &self.since {
-            Ok(since_ms) => since_ms.unwrap_or(i64::MAX),
-            // It is in the same table as the tiles: they will not be read either, or be read whole.
-            Err(_) => i64::MIN,
-        };
-        if !self.streamed || !kept || since_ms >= end_ms {
-            Streamed::No
-        } else if since_ms > interval.from_ms || end_ms > self.as_of.ms() {
-            Streamed::Partly
-        } else {
-            Streamed::Whole
+        match Counted::of(whole, &self.since) {
+            _ if !self.streamed || !kept => Counted::No,
+            Counted::Whole if whole.to_ms > self.as_of.ms() => Counted::Partly,
+            counted => counted,
         }
     }
 
@@ -187,25 +170,25 @@ impl Plans<'_> {
     fn wants_tiles(&self, day: i32) -> bool {
         let snapshot_day = self.pinned.0.as_ref().map_or(i32::MIN, |snapshot| snapshot.day().day);
         match (self.streamed(self.day(day), DAY_MS), self.recorded(day)) {
-            (Streamed::Whole, Recorded::Whole) => day >= snapshot_day,
+            (Counted::Whole, Recorded::Whole) => day >= snapshot_day,
             // Of the day that is running the stream knows more than any snapshot.
-            (Streamed::Partly, Recorded::Partly) => day == self.as_of.day(),
-            (Streamed::No, _) | (Streamed::Partly, Recorded::Whole) => false,
-            (Streamed::Whole, _) | (Streamed::Partly, Recorded::Nothing | Recorded::NotKept) => true,
+            (Counted::Partly, Recorded::Partly) => day == self.as_of.day(),
+            (Counted::No, _) | (Counted::Partly, Recorded::Whole) => false,
+            (Counted::Whole, _) | (Counted::Partly, Recorded::Nothing | Recorded::NotKept) => true,
         }
     }
 
     fn minute(&self, minute: Interval) -> Evidence {
         match self.streamed(minute, MINUTE_MS) {
-            Streamed::No => Evidence::Missing(Missing::NoRecords),
+            Counted::No => Evidence::Missing(Missing::NoRecords),
             streamed => self.read(minute, streamed),
         }
     }
 
-    fn read(&self, interval: Interval, streamed: Streamed) -> Evidence {
+    fn read(&self, interval: Interval, streamed: Counted) -> Evidence {
         let read = self.tiles.as_ref().and_then(|read| read.as_ref().ok()).and_then(|read| read.get(&interval));
         match read {
-            Some(read) => Evidence::Tiles { read: read.clone(), incomplete: streamed == Streamed::Partly },
+            Some(read) => Evidence::Tiles { read: read.clone(), incomplete: streamed == Counted::Partly },
             None => Evidence::Missing(Missing::Unavailable),
         }
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use features::{Entity, Level, Party, Slot, SlotMask, State};
+use features::{Entity, Level, Party, State};
 use futures::future::BoxFuture;
-use snapshot::DayGap;
+use snapshot::{DayGap, StoredRow};
 use tiles::{Interval, WindowState};
 
-use crate::merge::{Part, SnapshotDay};
+use crate::merge::SnapshotDay;
 
 /// A store did not answer. What happened is logged by [`crate::deadline::Timed`]; callers are told to ask again.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ pub trait Snapshot: Send + Sync {
     fn days(&self) -> &dyn Days;
 
     /// The states of an entity; `None` if nothing happened in the longest window.
-    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>>;
+    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<StoredRow>>, SourceError>>;
 }
 
 /// The days that a snapshot was made from.
@@ -91,18 +91,4 @@ pub enum Recorded {
     Nothing,
     /// It is not kept, or was never looked at.
     NotKept,
-}
-
-/// The states that a snapshot keeps of one entity.
-pub trait Row: Send + Sync {
-    /// Merges the state of a window of `days` days, in the slots of `mask` alone, into a state of the same `slots`; false
-    /// if the snapshot does not keep such a window.
-    fn merge_into(
-        &self,
-        state: &mut State,
-        days: u32,
-        part: Part,
-        slots: &[Slot],
-        mask: SlotMask,
-    ) -> Result<bool, SourceError>;
 }

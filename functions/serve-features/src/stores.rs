@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use features::{Entity, FeatureSet, Level, Party, Slot, SlotMask, State};
+use features::{Entity, FeatureSet, Level, Party, State};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use objects::Objects;
@@ -13,9 +13,10 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::deadline;
-use crate::merge::{Part, SnapshotDay, start_of};
+use crate::merge::{SnapshotDay, start_of};
+use crate::outage::Announcements;
 use crate::service::Clock;
-use crate::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+use crate::sources::{Current, Days, Recorded, Snapshot, SnapshotSource, SourceError, TileSource};
 
 /// How long a snapshot is answered from before the manifest is read again, and how long since when calls are counted is
 /// known. Old runs outlive every cached manifest.
@@ -114,6 +115,7 @@ struct Follower {
     /// Outlives the snapshots: their days are mostly the same.
     days: Arc<DayReader>,
     seen: RwLock<Option<Seen>>,
+    announced: Announcements,
     /// Held while the manifest is read, so that one reads it for all.
     reading: Arc<Mutex<()>>,
 }
@@ -123,8 +125,8 @@ impl PublishedSnapshots {
     /// it looked. Nothing is read yet.
     pub fn new(objects: Objects, set: Arc<FeatureSet>, cache: Arc<SnapshotCache>, clock: Clock) -> Self {
         let days = Arc::new(DayReader::new(objects.clone(), Arc::clone(&set), cache.sizes().days));
-        let (seen, reading) = (RwLock::default(), Arc::default());
-        Self(Arc::new(Follower { objects, set, cache, clock, days, seen, reading }))
+        let (seen, announced, reading) = (RwLock::default(), Announcements::default(), Arc::default());
+        Self(Arc::new(Follower { objects, set, cache, clock, days, seen, announced, reading }))
     }
 
     async fn follow(&self) -> Result<Current, SourceError> {
@@ -197,6 +199,9 @@ impl Follower {
             }
         };
         let seen = Seen { found, checked_at_ms, look_again_at: Instant::now() + after };
+        if let Ok(current) = self.current(&seen) {
+            self.announced.note(&current);
+        }
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 
@@ -253,12 +258,8 @@ impl Snapshot for Opened {
         self
     }
 
-    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
-        async {
-            let row = self.snapshot.get(entity.party, entity.level, &entity.key).await.map_err(SourceError::new)?;
-            Ok(row.map(|row| row as Arc<dyn Row>))
-        }
-        .boxed()
+    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<StoredRow>>, SourceError>> {
+        async { self.snapshot.get(entity.party, entity.level, &entity.key).await.map_err(SourceError::new) }.boxed()
     }
 }
 
@@ -291,24 +292,5 @@ impl Days for Opened {
             }
         }
         .boxed()
-    }
-}
-
-impl Row for StoredRow {
-    fn merge_into(
-        &self,
-        state: &mut State,
-        days: u32,
-        part: Part,
-        slots: &[Slot],
-        mask: SlotMask,
-    ) -> Result<bool, SourceError> {
-        // As `WindowStates` has them.
-        let place = match part {
-            Part::Full => 0,
-            Part::DayAfter => 1,
-            Part::SecondDayAfter => 2,
-        };
-        Self::merge_into(self, state, days, place, slots, mask).map_err(SourceError::new)
     }
 }

@@ -14,11 +14,11 @@ use objects::Objects;
 use proto::v1;
 use serve_features::Service;
 use serve_features::merge::{Part, SnapshotDay};
-use serve_features::sources::{Current, Days, Recorded, Row, Snapshot, SnapshotSource, SourceError, TileSource};
+use serve_features::sources::{Current, Days, Recorded, Snapshot, SnapshotSource, SourceError, TileSource};
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use snapshot::{
     DayGap, DayTiles, Face, LeftOut, Manifest, MissingDay, OnlineRow, OnlineWriter, PackedWriter, Publication, RunId,
-    TileFile, UtcDay, WindowStates, daily_key, online_key,
+    StoredRow, TileFile, UtcDay, WindowStates, daily_key, online_key,
 };
 use tempfile::TempDir;
 use tiles::{
@@ -439,7 +439,7 @@ impl Snapshot for Failing<Arc<dyn Snapshot>> {
         self
     }
 
-    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<dyn Row>>, SourceError>> {
+    fn row<'a>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Arc<StoredRow>>, SourceError>> {
         if self.down.load(Ordering::Relaxed) {
             return async { Err(SourceError::new("no route to the bucket")) }.boxed();
         }
