@@ -1,4 +1,4 @@
-//! The mapping over an emulated Kinesis stream.
+//! The mapping over an emulated Kinesis stream, and over another emulator's for a second opinion.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,8 +60,14 @@ fn fast() -> Settings {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_arrives_in_order_through_a_split_a_failure_and_lost_answers() {
     let local = LocalAws::start(LocalAwsConfig::default().with_kinesis()).await.unwrap();
-    local.create_stream(STREAM, 2).await.unwrap();
-    let client = local.kinesis().unwrap();
+    // Another Kinesis to ask, which has the stream already: `tests/rehearsal/emulators` has kinesis-local there.
+    let client = match std::env::var("KINESIS_ENDPOINT") {
+        Ok(url) => local_aws::kinesis_client(&url),
+        Err(_) => {
+            local.create_stream(STREAM, 2).await.unwrap();
+            local.kinesis().unwrap()
+        }
+    };
     put(&client, 0..600).await;
 
     let taken: Arc<Mutex<BTreeMap<String, Vec<usize>>>> = Arc::default();

@@ -25,7 +25,7 @@ mod store;
 pub mod sabotage;
 
 pub use caller_tile::{CALLS_PER_TILE_MAX, CallMark, CallerTile, Verdict};
-pub use contract::check_store;
+pub use contract::{check_counting, check_store};
 pub use coverage::{coverage_key, move_coverage_back, note_coverage, read_coverage};
 pub use derived_tile::DerivedTile;
 pub use dynamodb::{DynamoTiles, TableSetupError};
