@@ -10,7 +10,7 @@ pub async fn check_store(store: &impl TileStore) -> Result<(), String> {
     writes_are_billed(store).await
 }
 
-/// The contract without what writes cost, which some emulators do not say.
+/// The contract without what writes cost, which not every emulator knows.
 pub async fn check_counting(store: &impl TileStore) -> Result<(), String> {
     write_needs_the_version(store).await?;
     refusal_brings_the_tile_back(store).await?;

@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 async fn dynamodb_keeps_the_contract() {
     let config = LocalAwsConfig { dynamodb: Some(DynamoStorage::Memory), ..Default::default() };
     let local = LocalAws::start(config).await.unwrap();
-    // Another one to ask, without a table yet: `tests/rehearsal/emulators` has moto there, which does not say what
-    // writes cost.
+    // Another one to ask, without a table yet: `tests/rehearsal/emulators` has moto there, which bills half a unit for
+    // any write.
     let other = std::env::var("DYNAMODB_ENDPOINT").map(|url| local_aws::dynamodb_client(&url));
     let tiles = tiles::DynamoTiles::new(other.clone().unwrap_or_else(|_| local.dynamodb().unwrap()), "tiles");
     tiles.create_table_if_missing().await.unwrap();
