@@ -3,7 +3,7 @@
 /// A metric and its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// Its name in CloudWatch.
+    /// Its name.
     pub name: &'static str,
     /// Labels beside `stack`.
     pub labels: &'static [&'static str],

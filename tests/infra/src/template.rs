@@ -1,4 +1,4 @@
-//! A CloudFormation template as data, its short forms (`!Ref`, `!Sub`, ...) as the long ones.
+//! A template as data, its short forms (`!Ref`, `!Sub`, ...) as the long ones.
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -141,13 +141,13 @@ fn value(yaml: &Yaml<'_>) -> Result<Value, YamlError> {
             };
             Value::Object(fields.iter().map(field).collect::<Result<Map<_, _>, _>>()?)
         }
-        Yaml::Tagged(tag, inner) => long_form(&tag.suffix, value(inner)?),
+        Yaml::Tagged(tag, inner) => long_form(&tag.suffix, &value(inner)?),
         other => return Err(YamlError(format!("not part of a template: {other:?}"))),
     })
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html>
-fn long_form(tag: &str, value: Value) -> Value {
+fn long_form(tag: &str, value: &Value) -> Value {
     match tag {
         "Ref" | "Condition" => json!({ tag: value }),
         "GetAtt" => match value.as_str().and_then(|path| path.split_once('.')) {

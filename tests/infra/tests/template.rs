@@ -223,7 +223,7 @@ fn a_function_that_lacks_something_is_found() {
     bites(Rule::FunctionWithoutLog, "CountCalls", with("CountCalls", "LoggingConfig", Value::Null));
     bites(Rule::OpenUrl, "ServeFeatures", with("ServeFeatures", "FunctionUrlConfig/AuthType", json!("NONE")));
     bites(Rule::BuiltElsewhere, "CountCalls", |template| {
-        remove(template, "/Resources/CountCalls/Metadata/BuildMethod")
+        remove(template, "/Resources/CountCalls/Metadata/BuildMethod");
     });
 }
 
