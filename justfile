@@ -52,6 +52,7 @@ sabotages SEEDS="2000":
 bench: dist
     target/dist/count-calls-rate
     target/dist/write-units
+    target/dist/unit-sizes
     target/dist/sdk-updates
     target/dist/cold-start target/dist/count-calls
 
