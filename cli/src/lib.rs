@@ -13,6 +13,7 @@ mod call_archive;
 mod call_input;
 mod clock;
 mod consume;
+mod cost;
 mod credentials;
 mod defaults;
 mod demo;
@@ -89,6 +90,8 @@ enum Command {
     Serve(serve::Arguments),
     /// The definitions: list them, check a file
     Features(features::Arguments),
+    /// What it costs on AWS, in dollars a month
+    Cost(cost::Arguments),
 }
 
 /// What is logged where `TOLLWATCH_LOG` does not say: what goes wrong, and what is written for operators. Warnings of
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
             Command::Snapshots(arguments) => snapshots::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Features(arguments) => features::run(arguments).await,
+            Command::Cost(arguments) => cost::run(&arguments),
         }
     });
     match done {
