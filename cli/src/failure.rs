@@ -41,7 +41,7 @@ impl Failure {
 }
 
 /// The error and its causes, those left out that an error before them tells already.
-fn chained(error: &anyhow::Error) -> String {
+pub(crate) fn chained(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, next| match () {
         () if told.is_empty() => next,
         () if told.contains(&next) => told,

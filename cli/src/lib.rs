@@ -35,7 +35,9 @@ mod quarantine;
 mod replay;
 mod run_folder;
 mod serve;
+mod signed;
 mod snapshots;
+mod stack;
 mod times;
 mod top;
 mod training_set;
@@ -44,7 +46,7 @@ mod up;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 
@@ -52,6 +54,10 @@ use crate::failure::Failure;
 #[derive(Parser)]
 #[command(name = "tollwatch", version, arg_required_else_help = true)]
 struct Arguments {
+    /// A deployed stack, by name or ARN: what is not given is taken from its outputs. AWS_REGION and AWS_PROFILE say
+    /// where it is
+    #[arg(long, global = true, value_name = "NAME", env = "TOLLWATCH_STACK", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    stack: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -101,7 +107,6 @@ const LOG_DEFAULT: &str =
 
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     let log = tracing_subscriber::EnvFilter::try_from_env("TOLLWATCH_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOG_DEFAULT));
     let is_terminal = std::io::stderr().is_terminal();
@@ -111,6 +116,9 @@ pub fn main() -> ExitCode {
         Err(error) => return Failure::internal(error).report(),
     };
     let done = runtime.block_on(async {
+        let matches = stack::parse(Arguments::command(), std::env::args_os().collect()).await?;
+        // What clap has checked, it can read.
+        let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         match arguments.command {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Up(arguments) => up::run(arguments).await,

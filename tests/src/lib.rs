@@ -11,7 +11,7 @@ pub fn tollwatch() -> Command {
     let folder = test.ancestors().nth(2).unwrap_or(Path::new("target/debug"));
     let mut command = Command::new(folder.join(format!("tollwatch-under-test{}", std::env::consts::EXE_SUFFIX)));
     // What whoever runs the tests has set is not meant for them.
-    command.env_remove("TOLLWATCH_LOG").env_remove("TOLLWATCH_TOKEN_FILE");
+    command.env_remove("TOLLWATCH_LOG").env_remove("TOLLWATCH_TOKEN_FILE").env_remove("TOLLWATCH_STACK");
     command
 }
 

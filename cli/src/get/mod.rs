@@ -1,10 +1,11 @@
 //! `tollwatch get`: the features of a number, prefix or range, from a running service.
 
+mod signing;
 mod table;
 
 use ::features::{Level, Party};
 use anyhow::anyhow;
-use connectrpc::{ConnectError, ErrorCode};
+use connectrpc::{ConnectError, ErrorCode, Protocol};
 use proto::v1;
 use serve_features::client::{self, Spoken};
 
@@ -12,6 +13,7 @@ use crate::credentials::CredentialFlags;
 use crate::defaults::SERVICE_URL;
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::output::print;
+use crate::signed::Signed;
 use crate::times;
 
 /// What it is told.
@@ -34,6 +36,10 @@ pub(crate) struct Arguments {
     /// The service
     #[arg(long, value_name = "URL", default_value = SERVICE_URL)]
     url: String,
+    /// Sign the request with the AWS credentials of the environment, as a function URL with IAM wants it; region is that
+    /// of AWS_REGION or the profile [default: signed at a function URL, where there are credentials]
+    #[arg(long)]
+    iam: bool,
     #[command(flatten)]
     credentials: CredentialFlags,
     /// Print the response as the service gives it in JSON
@@ -43,8 +49,17 @@ pub(crate) struct Arguments {
 
 /// Asks and prints.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    let client = client::connect_with(&arguments.url, &arguments.credentials.credentials()).or_user()?;
-    let answered = client.get_features(arguments.request()).await;
+    let credentials = arguments.credentials.credentials();
+    let answered = match signing::signer(&arguments.url, arguments.iam, &credentials).await? {
+        None => client::connect_with(&arguments.url, &credentials).or_user()?.get_features(arguments.request()).await,
+        // Native gRPC does not pass a function URL.
+        Some(signer) => {
+            let parts = client::parts(&arguments.url, &credentials, Protocol::Connect);
+            let (config, transport) = parts.or_user()?;
+            let client = v1::FeatureServiceClient::new(Signed::new(transport, signer), config);
+            client.get_features(arguments.request()).await
+        }
+    };
     let response = match answered {
         Ok(response) => response.into_owned(),
         Err(error) => return Err(explain(&error, &arguments.url).await),
@@ -102,6 +117,10 @@ async fn explain(error: &ConnectError, url: &str) -> Failure {
             };
             Failure::user(anyhow!("no service answers at {url} ({cause}): {remedy}"))
         }
+        (ErrorCode::PermissionDenied, None) => Failure::user(anyhow!(
+            "{url} refuses the request: a function URL with IAM wants it signed by AWS credentials that may \
+             lambda:InvokeFunctionUrl and lambda:InvokeFunction on its function; `tollwatch doctor` says whose there are"
+        )),
         (code, Some(_)) => Failure::internal(anyhow!("the service at {url} could not answer: {code:?}: {message}")),
         (code, None) => {
             Failure::user(anyhow!("{url} does not answer as a feature service ({code:?}: {message}): see --url"))

@@ -1,7 +1,9 @@
 //! How the SDK clients reach a real account: region and credentials from the environment, TLS by rustls on ring,
 //! which builds without cmake and in seconds. Local endpoints are `crates/local-aws`.
 
-use aws_config::{BehaviorVersion, SdkConfig};
+pub use aws_config::SdkConfig;
+
+use aws_config::BehaviorVersion;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
