@@ -17,6 +17,7 @@ mod cost;
 mod credentials;
 mod defaults;
 mod demo;
+mod doctor;
 mod endpoints;
 mod exposure;
 mod failure;
@@ -98,6 +99,8 @@ enum Command {
     Features(features::Arguments),
     /// What it costs on AWS, in dollars a month
     Cost(cost::Arguments),
+    /// What is wrong with credentials, stack and settings, in words
+    Doctor(doctor::Arguments),
 }
 
 /// What is logged where `TOLLWATCH_LOG` does not say: what goes wrong, and what is written for operators. Warnings of
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         let matches = stack::parse(Arguments::command(), std::env::args_os().collect()).await?;
         // What clap has checked, it can read.
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let stack = arguments.stack;
         match arguments.command {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Up(arguments) => up::run(arguments).await,
@@ -137,6 +141,7 @@ pub fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Features(arguments) => features::run(arguments).await,
             Command::Cost(arguments) => cost::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(arguments, stack).await,
         }
     });
     match done {
