@@ -9,6 +9,7 @@
 mod aggregate;
 mod error;
 mod json;
+mod lateness;
 mod limits;
 mod number;
 mod number_cache;
@@ -24,6 +25,7 @@ mod wire;
 pub use aggregate::{AggregateError, aggregate, deaggregate, is_aggregate};
 pub use error::{Reason, RecordError};
 pub use json::parse_json;
+pub use lateness::{FUTURE_TOLERANCE_MS, Lateness};
 pub use limits::{
     MAX_AGGREGATE_BYTES, MAX_CALL_ID_BYTES, MAX_COST_MICROS, MAX_DURATION_MS, MAX_RECORD_BYTES, MAX_TEXT_BYTES,
     MAX_USER_RECORDS, TIME_FROM_MS, TIME_UNTIL_MS,

@@ -1,9 +1,9 @@
 //! What the environment tells the function.
 
+use cdr::Lateness;
 use features::{DAY_MS, HOUR_MS};
 
 use crate::counter::CounterSettings;
-use crate::intake::Lateness;
 use crate::limits::REQUESTS_IN_FLIGHT;
 
 /// Everything the function is told when it starts.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::streams::KinesisEventResponse;
-use cdr::{CallRecord, NumberPlan};
+use cdr::{CallRecord, Lateness, NumberPlan};
 use features::{FeatureSet, Level, Observation, Observer, Party, SlotInput, SlotMask};
 use futures::StreamExt as _;
 use tiles::sabotage::{Sabotage, is_on};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::caller_stage::{mark, write_caller_tiles};
 use crate::cut::{first_undone, first_unsettled, settled_calls};
 use crate::derived_stage::write_derived_tiles;
-use crate::intake::{Lateness, Received, ShardBatch, judge, read_event};
+use crate::intake::{Received, ShardBatch, judge, read_event};
 use crate::limits::{CACHE_BYTES, CHUNK_RECORDS, DEADLINE_MARGIN, NOTE_TIME_MAX, TILE_LIFE_MIN_MS};
 use crate::quarantine::{Quarantine, set_aside};
 use crate::report::BatchReport;

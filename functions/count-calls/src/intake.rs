@@ -1,13 +1,12 @@
 //! From a Kinesis event to judged records: what counts, and what never can.
 
 use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
-use cdr::{CallRecord, NumberPlan, Reason, RecordError};
+use cdr::{CallRecord, Lateness, NumberPlan, RecordError};
 use smol_str::SmolStr;
 use tiles::Position;
 use tiles::sabotage::{Sabotage, is_on};
 
 use crate::HandleError;
-use crate::limits::FUTURE_TOLERANCE_MS;
 
 /// One record as it came off the stream.
 #[derive(Clone, Debug)]
@@ -21,13 +20,6 @@ pub struct Received {
     pub arrived_at_ms: i64,
     /// What the producer sent.
     pub bytes: Vec<u8>,
-}
-
-/// How old a call may be when it arrives at the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lateness {
-    /// Longest time from a call's beginning to its arrival, in milliseconds.
-    pub allowed_ms: i64,
 }
 
 /// A batch of one shard.
@@ -84,15 +76,7 @@ pub(crate) fn judge(
     record: &Received,
 ) -> Result<(CallRecord, usize), RecordError> {
     let parsed = cdr::parse(plan, &record.bytes)?;
-    let age_ms = record.arrived_at_ms - parsed.record.started_at_ms;
-    if age_ms > lateness.allowed_ms {
-        let rule = "is older than the allowed lateness: raise ALLOWED_LATENESS_HOURS or replay it as history";
-        return Err(RecordError::of_field(Reason::TooLate, "started_at", 0, rule));
-    }
-    if age_ms < -FUTURE_TOLERANCE_MS {
-        let rule = "is later than its arrival by more than 10 minutes: set the producer's clock";
-        return Err(RecordError::of_field(Reason::FromFuture, "started_at", 0, rule));
-    }
+    lateness.judge(parsed.record.started_at_ms, record.arrived_at_ms)?;
     Ok((parsed.record, parsed.unknown_fields))
 }
 

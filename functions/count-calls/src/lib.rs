@@ -24,10 +24,11 @@ mod report;
 mod tile_cache;
 mod write;
 
+pub use cdr::Lateness;
 pub use configuration::{Configuration, ConfigurationError};
 pub use counter::{CallCounter, CounterSettings, HandleError};
 pub use cut::{first_undone, first_unsettled, settled_calls};
-pub use intake::{Lateness, Received, ShardBatch, read_event};
+pub use intake::{Received, ShardBatch, read_event};
 pub use notices::{NoNotices, Notices, QuarantineNotice, SqsNotices};
 pub use quarantine::{ObjectQuarantine, Quarantine, QuarantineError, QuarantinedRecord};
 pub use report::BatchReport;

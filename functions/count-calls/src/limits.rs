@@ -32,8 +32,5 @@ pub(crate) const NOTE_TIME_MAX: Duration = Duration::from_secs(1);
 /// Tiles kept from batch to batch, in bytes of memory: the next batch of the shard then writes each once.
 pub(crate) const CACHE_BYTES: usize = 48 << 20;
 
-/// How far a call may begin after it arrived: clocks of switches differ.
-pub(crate) const FUTURE_TOLERANCE_MS: i64 = 10 * 60 * 1000;
-
 /// Shortest life of a tile.
 pub(crate) const TILE_LIFE_MIN_MS: i64 = 4 * features::DAY_MS;
