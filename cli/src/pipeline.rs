@@ -4,14 +4,10 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::Duration;
 
 use ::features::FeatureSet;
-use anyhow::{Context as _, bail};
 use aws_lambda_events::kinesis::KinesisEvent;
 use aws_sdk_kinesis::Client as Kinesis;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use cdr::NumberPlan;
 use count_calls::{BatchReport, CallCounter, CounterSettings, ObjectQuarantine};
 use event_source::{Checkpoints, EventSource, KinesisSource, MemoryCheckpoints, RunningSource, Settings};
@@ -22,52 +18,16 @@ use serve_features::sources::{SnapshotSource, TileSource};
 use serve_features::stores::{NoTiles, PublishedSnapshots, StoredTiles};
 use serve_features::{Clock, Service};
 use snapshot::SnapshotCache;
+pub(crate) use stream_writer::Outgoing;
+use stream_writer::{Patience, PutError};
 use tiles::DynamoTiles;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
-
-/// Records of one `PutRecords`, an AWS quota.
-const PUT_RECORDS_MAX: usize = 500;
-/// Attempts at records that the stream turned away.
-const PUT_ATTEMPTS_MAX: u32 = 10;
-
-/// One record for the stream.
-pub(crate) struct Outgoing {
-    /// The caller, so that a caller's calls share a shard.
-    pub(crate) partition_key: String,
-    /// A call record in any of its forms.
-    pub(crate) bytes: Vec<u8>,
-}
+use tokio::time::Instant;
 
 /// Puts records on the stream; those that it turns away are put again.
-pub(crate) async fn put_records(kinesis: &Kinesis, stream: &str, records: &[Outgoing]) -> anyhow::Result<()> {
-    for chunk in records.chunks(PUT_RECORDS_MAX) {
-        let mut entries = chunk
-            .iter()
-            .map(|record| {
-                // Kinesis wants 1 to 256 characters.
-                let key: String = record.partition_key.chars().take(256).collect();
-                let key = if key.is_empty() { "-".to_owned() } else { key };
-                let data = Blob::new(record.bytes.clone());
-                PutRecordsRequestEntry::builder().partition_key(key).data(data).build()
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        for attempt in 0.. {
-            let put = kinesis.put_records().stream_name(stream).set_records(Some(entries.clone()));
-            let answer = put.send().await.with_context(|| format!("records could not be put on stream {stream}"))?;
-            if answer.failed_record_count().unwrap_or(0) == 0 {
-                break;
-            }
-            if attempt >= PUT_ATTEMPTS_MAX {
-                bail!("stream {stream} turned records away {PUT_ATTEMPTS_MAX} times: it needs more shards");
-            }
-            let failed = answer.records().iter().map(|record| record.error_code().is_some());
-            entries = entries.into_iter().zip(failed).filter_map(|(entry, failed)| failed.then_some(entry)).collect();
-            sleep(Duration::from_millis(50 << attempt.min(6))).await;
-        }
-    }
-    Ok(())
+pub(crate) async fn put_records(kinesis: &Kinesis, stream: &str, records: &[Outgoing]) -> Result<(), PutError> {
+    stream_writer::put_records(kinesis, stream, records, Patience::default()).await.all()
 }
 
 /// What the consumer needs.
