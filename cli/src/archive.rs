@@ -7,14 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use archive_calls::write_line;
 use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::streams::KinesisEventResponse;
 use aws_sdk_kinesis::Client as Kinesis;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use call_files::write_archive_line;
 use cdr::NumberPlan;
-use count_calls::{Received, ShardBatch, read_event};
+use count_calls::{ShardBatch, read_event};
 use event_source::{EventSource, KinesisSource, MAX_BATCH_SIZE, RunningSource, Settings};
 use flate2::{Compression, GzBuilder};
 use objects::Objects;
@@ -87,38 +85,21 @@ fn pack(plan: &NumberPlan, generation: u32, batch: &ShardBatch) -> anyhow::Resul
     for record in &batch.records {
         line.clear();
         line.reserve(record.bytes.len() + LINE_FRAME_BYTES);
-        write_line(&mut line, plan, record);
+        write_line(&mut line, plan, record.position, record.arrived_at_ms, &record.bytes);
         file.write_all(line.as_bytes())?;
     }
     Ok((key, file.finish()?))
 }
 
-/// A record as a line: the call, or the bytes where they are none.
-fn write_line(line: &mut String, plan: &NumberPlan, record: &Received) {
-    let position = record.position.to_string();
-    match cdr::parse(plan, &record.bytes) {
-        Ok(parsed) => write_archive_line(line, &position, record.arrived_at_ms, &parsed.record),
-        Err(_) => {
-            let arrived_at = cdr::format_time(record.arrived_at_ms);
-            let bytes = STANDARD.encode(&record.bytes);
-            let parts = [
-                "{\"position\":\"",
-                &position,
-                "\",\"arrived_at\":\"",
-                &arrived_at,
-                "\",\"bytes\":\"",
-                &bytes,
-                "\"}\n",
-            ];
-            line.push_str(&parts.concat());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use archive_calls::{FirehoseEvent, transform};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use call_files::{ReadError, ReadOptions};
+    use count_calls::Received;
+    use serde_json::json;
     use tiles::Position;
 
     use super::*;
@@ -164,5 +145,25 @@ mod tests {
             assert_eq!(refused.arrived_at_ms, Some(ARRIVED_MS + number));
             assert_eq!(refused.position, Some(format!("{number:048x}00000000")));
         }
+    }
+
+    #[test]
+    fn firehose_makes_the_same_lines() {
+        let plan = NumberPlan::new("US").unwrap();
+        let (_, bytes) = pack(&plan, 3, &batch()).unwrap();
+        let local = std::io::read_to_string(flate2::read::GzDecoder::new(bytes.as_slice())).unwrap();
+        let sent = |record: &Received| {
+            json!({"recordId": record.sequence_number, "data": STANDARD.encode(&record.bytes), "kinesisRecordMetadata": {
+                "sequenceNumber": record.sequence_number,
+                "approximateArrivalTimestamp": record.arrived_at_ms,
+                "subsequenceNumber": 0,
+            }})
+        };
+        let records: Vec<_> = batch().records.iter().map(sent).collect();
+        let event: FirehoseEvent = serde_json::from_value(json!({ "records": records })).unwrap();
+        let (response, _) = transform(&plan, event);
+        let datas =
+            response.records.iter().flat_map(|record| STANDARD.decode(record.data.as_ref().unwrap()).unwrap());
+        assert_eq!(String::from_utf8(datas.collect()).unwrap(), local);
     }
 }

@@ -1,0 +1,28 @@
+//! What the environment tells the function.
+
+/// Everything the function is told when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configuration {
+    /// `FEATURES_FILE`: the definitions in the function's zip, for the region of national numbers; `None` for the default
+    /// set.
+    pub features_file: Option<String>,
+}
+
+impl Configuration {
+    /// Reads the variables through `variable`. One that is empty counts as not set.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        Self { features_file: variable("FEATURES_FILE").filter(|value| !value.is_empty()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_name_of_a_file_is_none() {
+        let read = |value: &str| Configuration::read(|name| (name == "FEATURES_FILE").then(|| value.to_owned()));
+        assert_eq!(read("").features_file, None);
+        assert_eq!(read("/var/task/features.toml").features_file.as_deref(), Some("/var/task/features.toml"));
+    }
+}
