@@ -139,6 +139,18 @@ pub enum BatchError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What the run is to copy does not fit on this machine.
+    #[error(
+        "the files that the run is to read have {needed_bytes} bytes, and {folder} has room for {free_bytes}: give it a folder with more, see TMPDIR"
+    )]
+    NoRoom {
+        /// Where they would go.
+        folder: String,
+        /// Bytes of the files.
+        needed_bytes: u64,
+        /// Bytes that the file system has left.
+        free_bytes: u64,
+    },
     /// The engine failed.
     #[error("Polars: {0}")]
     Polars(#[from] PolarsError),
@@ -151,6 +163,34 @@ pub enum BatchError {
 }
 
 impl BatchError {
+    /// Whether the run may succeed if it is repeated as it is. All others name what mends them; what stops a run for its
+    /// quality ([`Self::Quality`]) may be mended by what arrives.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Objects(error) | Self::Snapshot(SnapshotError::Objects(error)) => error.is_retryable(),
+            Self::NoFiles { .. }
+            | Self::NoCalls { .. }
+            | Self::OtherDays { .. }
+            | Self::OtherDefinitions { .. }
+            | Self::OtherInput { .. }
+            | Self::OutputInInput { .. }
+            | Self::NoMeasures { .. }
+            | Self::File { .. }
+            | Self::Region(_)
+            | Self::NothingToCompute
+            | Self::NoRoom { .. }
+            | Self::Temporary { .. } => false,
+            Self::Snapshot(error) => !matches!(
+                error,
+                SnapshotError::Corrupt { .. }
+                    | SnapshotError::Gone { .. }
+                    | SnapshotError::Format { .. }
+                    | SnapshotError::LocalFile { .. }
+            ),
+            _ => true,
+        }
+    }
+
     /// The engine failed to write or read back a temporary file. It does not always pass on that a disk is full.
     pub(crate) fn of_file(path: &Path, error: PolarsError) -> Self {
         let source = match error {

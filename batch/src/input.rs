@@ -178,6 +178,12 @@ impl Input {
         Ok(fresh)
     }
 
+    /// Bytes of those files that have to be copied to this machine, as they were listed.
+    pub(crate) fn bytes_to_copy(&self, files: &[Wanted]) -> u64 {
+        let elsewhere = files.iter().filter(|file| self.objects.local_path(&file.meta.key).is_none());
+        elsewhere.map(|file| file.meta.size).sum()
+    }
+
     /// Files on this machine: those that are there already, and the others copied into `folder`.
     pub(crate) async fn stage(
         &self,

@@ -7,8 +7,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use objects::Objects;
 use snapshot::{DayTiles, PackedReader, SnapshotError, TileFile, UtcDay};
 
-use crate::BatchError;
 use crate::day_tiles::{Tile, batched};
+use crate::{BatchError, room};
 
 /// Tiles fetched at once.
 const FETCHES_IN_FLIGHT: usize = 8;
@@ -23,6 +23,9 @@ pub(crate) async fn stage(
     done: impl Fn(u64, u64),
 ) -> Result<Vec<Tile>, BatchError> {
     let levels = batched(set);
+    let files = days.iter().flat_map(|day| &day.tiles);
+    let elsewhere = files.filter(|file| output.local_path(&file.key).is_none());
+    room::check(folder, elsewhere.map(|file| file.bytes).sum())?;
     let total = (days.len() * levels.len()) as u64;
     let wanted = days.iter().flat_map(|day| levels.iter().map(move |level| (*day, *level)));
     let fetch = |(day, (party, level)): (&DayTiles, _)| {

@@ -18,7 +18,7 @@ use crate::faces::{Faces, FacesOf};
 use crate::input::{InputFile, Wanted};
 use crate::read_days::{ReadDays, Reading};
 use crate::spill::{DayPart, load_day};
-use crate::{BatchError, BatchOptions, Progress, Stage};
+use crate::{BatchError, BatchOptions, Progress, Stage, room};
 
 /// What all parts of a run have in common.
 pub(crate) struct Work {
@@ -91,6 +91,7 @@ impl Work {
         }
         let total = pass.files.len() as u64;
         let staged = self.folder(pass.fetch.as_str())?;
+        room::check(&staged, self.options.input.bytes_to_copy(&pass.files))?;
         let fetched = |done| self.tell(pass.fetch, done, total);
         let files = self.options.input.stage(&pass.files, &staged, fetched).await?;
         clock.end(pass.fetch);

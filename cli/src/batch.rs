@@ -7,12 +7,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::features::MINUTE_MS;
 use anyhow::{Context as _, anyhow};
-use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Outcome, Rebuild};
+use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Outcome, Rebuild, run_id, stopped_json};
 use indicatif::HumanCount;
 use objects::{Location, Objects};
-use serde_json::{Map, Value, json};
-use snapshot::{Calls, Finding, Manifest, Quality, RunId, SnapshotError, UtcDay, Verdict};
+use serde_json::Value;
+use snapshot::{Manifest, Quality, UtcDay};
 
 use crate::batch_progress::BatchProgress;
 use crate::call_input::ReadFlags;
@@ -20,8 +21,7 @@ use crate::defaults::FeatureFile;
 use crate::failure::{self, Blame as _, Failure};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
-use crate::run_folder::RunFolder;
-use crate::{clock, locations, times};
+use crate::{clock, locations, run_folder, times};
 
 /// What it is told.
 #[derive(clap::Args)]
@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// judged [default: nobody knows]
     #[arg(long, value_name = "TIME", value_parser = times::parse_time)]
     complete_before: Option<i64>,
+    /// The same as a delay: every call that arrived so many minutes before this run began
+    #[arg(long, value_name = "MINUTES", conflicts_with = "complete_before")]
+    archive_delay: Option<u32>,
     /// Make everything anew from the calls of the input, also where the output has day tiles of other definitions or of
     /// another input. What is no longer in the input is then gone
     #[arg(long)]
@@ -75,17 +78,19 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
             "--complete-before {before} is in the future: what will arrive is not known"
         )));
     }
+    let delay_ms = arguments.archive_delay.map(|minutes| i64::from(minutes) * MINUTE_MS);
+    let complete_before = arguments.complete_before.or(delay_ms.map(|delay_ms| now_ms - delay_ms));
     let client = locations::client(&arguments.input).await;
     let input = Input::open(&arguments.input, |location| Objects::open(location, client)).or_user()?;
     let output = locations::open(&arguments.output).await?;
     let made = check_writable(&arguments.output)?;
-    let folder = RunFolder::make()?;
+    let folder = run_folder::make()?;
     let options = BatchOptions {
         input,
         output,
         as_of: arguments.as_of.unwrap_or_else(|| today.plus(-1)),
-        run: run_id(now_ms)?,
-        complete_for_arrivals_before: arguments.complete_before,
+        run: run_id(now_ms, random()).or_internal()?,
+        complete_for_arrivals_before: complete_before,
         rebuild: if arguments.rebuild { Rebuild::Always } else { Rebuild::Never },
         hard_findings: if arguments.accept_quality { HardFindings::Accept } else { HardFindings::Stop },
         temporary: Some(folder.path().to_owned()),
@@ -97,7 +102,7 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
         batch::run(options, set, move |step| shown.show(step)).await.map_err(|error| {
             if arguments.json
                 && let BatchError::Quality { object, findings, calls } = &error
-                && let Err(failure) = print_stopped(object, findings, calls)
+                && let Err(failure) = print_json(&stopped_json(object, findings, calls))
             {
                 return failure;
             }
@@ -116,7 +121,7 @@ pub(crate) async fn run(arguments: Arguments) -> failure::Outcome {
         eprintln!("tollwatch: {warning}");
     }
     if arguments.json {
-        print_json(&as_json(&report, &arguments.output, today))
+        print_json(&report.to_json(&arguments.output, today))
     } else {
         print(&as_text(&report, &arguments.output, today))
     }
@@ -133,22 +138,9 @@ fn check_writable(output: &Location) -> Result<Option<PathBuf>, Failure> {
     Ok(is_new.then(|| folder.clone()))
 }
 
-/// Another id at every run: the time, and what tells apart processes that start at the same moment.
-fn run_id(now_ms: i64) -> Result<RunId, Failure> {
-    // The keys of a hasher are random.
-    let random = RandomState::new().hash_one(std::process::id());
-    let time = cdr::format_time(now_ms).replace(['-', ':', '.'], "");
-    format!("{time}-{:08x}", random as u32).parse().or_internal()
-}
-
-/// What programs are told of a run that was stopped. The error tells people.
-fn print_stopped(object: &str, findings: &[Finding], calls: &Calls) -> Result<(), Failure> {
-    let verdict = Verdict::Stopped.as_str();
-    print_json(&json!({
-        "published": "nothing",
-        "calls": calls,
-        "quality": { "verdict": verdict, "object": object, "findings": findings },
-    }))
+/// Tells apart what starts at the same moment: the keys of a hasher are random.
+fn random() -> u32 {
+    RandomState::new().hash_one(std::process::id()) as u32
 }
 
 fn print_json(value: &Value) -> failure::Outcome {
@@ -160,29 +152,7 @@ fn print_json(value: &Value) -> failure::Outcome {
 /// What the user can mend, and what not.
 fn blame(error: BatchError) -> Failure {
     let is_quality = matches!(error, BatchError::Quality { .. });
-    let passes = match &error {
-        BatchError::Objects(error) | BatchError::Snapshot(SnapshotError::Objects(error)) => error.is_retryable(),
-        BatchError::NoFiles { .. }
-        | BatchError::NoCalls { .. }
-        | BatchError::OtherDays { .. }
-        | BatchError::OtherDefinitions { .. }
-        | BatchError::OtherInput { .. }
-        | BatchError::OutputInInput { .. }
-        | BatchError::NoMeasures { .. }
-        | BatchError::File { .. }
-        | BatchError::Region(_)
-        | BatchError::NothingToCompute
-        | BatchError::Temporary { .. } => false,
-        // They name what mends them.
-        BatchError::Snapshot(error) => !matches!(
-            error,
-            SnapshotError::Corrupt { .. }
-                | SnapshotError::Gone { .. }
-                | SnapshotError::Format { .. }
-                | SnapshotError::LocalFile { .. }
-        ),
-        _ => true,
-    };
+    let passes = error.may_pass();
     let error = anyhow::Error::new(error).context("nothing was published");
     match () {
         () if is_quality => Failure::quality(error),
@@ -230,7 +200,7 @@ fn as_text(report: &BatchReport, output: &Location, today: UtcDay) -> String {
         differing => format!(", {} of which differ from the call counted", HumanCount(differing)),
     };
     line("duplicates", format!("{}{differing}", HumanCount(calls.duplicates)));
-    let future = match of_days_to_come(report, today) {
+    let future = match report.calls_of_days_to_come(today) {
         0 => String::new(),
         future => {
             format!(", {} of them of days after today: look at the clocks of their producers", HumanCount(future))
@@ -275,11 +245,6 @@ fn went_back(report: &BatchReport) -> Option<String> {
     ))
 }
 
-/// Calls that cannot have begun yet; among those outside of the windows.
-fn of_days_to_come(report: &BatchReport, today: UtcDay) -> u64 {
-    report.outside.iter().filter(|(day, _)| **day > today).map(|(_, calls)| calls).sum()
-}
-
 /// The verdict, what was found, and what was not looked at.
 fn quality_lines(quality: &Quality) -> Vec<String> {
     let mut lines = vec![quality.verdict.as_str().replace('_', " ")];
@@ -311,61 +276,4 @@ fn days(manifest: &Manifest) -> String {
         false => format!("{first} to {last}"),
     };
     stretches.iter().map(shown).collect::<Vec<_>>().join(", ")
-}
-
-fn as_json(report: &BatchReport, output: &Location, today: UtcDay) -> Value {
-    let manifest = &report.manifest;
-    let seconds: Map<String, Value> = report
-        .took
-        .iter()
-        .map(|(stage, took)| (stage.as_str().replace(' ', "_"), took.as_secs_f64().into()))
-        .collect();
-    json!({
-        "output": output.to_string(),
-        "run": manifest.run,
-        "as_of": manifest.as_of,
-        "feature_set_version": manifest.feature_set_version,
-        "published": match report.outcome {
-            Outcome::Nothing => "nothing",
-            Outcome::LedgerOnly => "ledger",
-            Outcome::Snapshot => "snapshot",
-        },
-        "files": {
-            "listed": report.input_files,
-            "new": report.new_files,
-            "read_again": report.older_files,
-            "empty": report.empty_files,
-            "gone": report.gone_files,
-            "others": report.other_files,
-        },
-        "records_read": report.records_read,
-        "days": report.days,
-        "days_built": report.rebuilt,
-        "missing_days": manifest.missing_days,
-        "left_out": manifest.left_out,
-        "calls": manifest.calls,
-        "calls_of_days_to_come": of_days_to_come(report, today),
-        "quality": report.quality.as_ref().map(|quality| json!({
-            "verdict": quality.verdict,
-            "object": manifest.quality.as_ref().map(|file| output.join(&file.key).to_string()),
-            "findings": quality.findings,
-            "invalid_of_no_day": quality.invalid_of_no_day,
-            "not_judged": quality.not_judged,
-        })),
-        "rows": manifest.rows,
-        "seconds": seconds,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn run_ids_begin_with_the_time_and_differ() {
-        let (first, second) = (run_id(1_795_244_765_004).unwrap(), run_id(1_795_244_765_004).unwrap());
-        assert!(first.as_str().starts_with("20261121T070605004Z-"), "{first}");
-        assert_ne!(first, second);
-    }
 }

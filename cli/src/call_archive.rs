@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use ::batch::Input;
+use ::batch::{Input, RunFolder};
 use objects::{Location, Objects};
 use point_in_time::CallFile;
 
 use crate::failure::{Blame as _, Failure};
 use crate::locations;
-use crate::run_folder::RunFolder;
+use crate::run_folder;
 
 /// The files of calls of a location, on this machine while this lives.
 pub(crate) struct CallArchive {
@@ -23,7 +23,7 @@ impl CallArchive {
     pub(crate) async fn open(location: &Location) -> Result<Self, Failure> {
         let client = locations::client(location).await;
         let input = Input::open(location, |location| Objects::open(location, client)).or_user()?;
-        let fetched = RunFolder::make()?;
+        let fetched = run_folder::make()?;
         let files = input.fetch(fetched.path()).await.or_user()?;
         let files = files.into_iter().map(|file| CallFile { name: file.name, path: file.path }).collect();
         Ok(Self { files, fetched })

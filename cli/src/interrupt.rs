@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use batch::remove_now;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Blame as _, Failure};
-use crate::run_folder::remove_now;
 
 /// The exit code of a command that Ctrl-C ended, as shells have it.
 pub(crate) const INTERRUPTED: i32 = 130;

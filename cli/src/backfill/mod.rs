@@ -28,7 +28,7 @@ use crate::endpoints::Endpoint;
 use crate::failure::{Blame as _, Outcome};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
-use crate::run_folder::RunFolder;
+use crate::run_folder;
 use crate::{clock, locations, progress, times};
 
 /// Of its records: derived tiles of a backfill have a writer of their own.
@@ -120,7 +120,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
             arguments.plan.display()
         ));
     }
-    let copies = RunFolder::make()?;
+    let copies = run_folder::make()?;
     let folder = copies.path().to_owned();
     let mut backfill = Backfill::new(archive, tiles, set, plan, arguments.plan, copies, now_ms).or_internal()?;
     let work = async {
@@ -153,7 +153,7 @@ struct Backfill {
     counter: CallCounter<DynamoTiles, SetAsideBefore>,
     plan: Plan,
     path: PathBuf,
-    copies: RunFolder,
+    copies: ::batch::RunFolder,
     report: Report,
 }
 
@@ -192,7 +192,7 @@ impl Backfill {
         set: Arc<FeatureSet>,
         plan: Plan,
         path: PathBuf,
-        copies: RunFolder,
+        copies: ::batch::RunFolder,
         now_ms: i64,
     ) -> anyhow::Result<Self> {
         let numbers = Arc::new(NumberPlan::new(&set.settings().default_region)?);

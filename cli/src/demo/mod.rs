@@ -35,7 +35,7 @@ use crate::demo::report::{DemoReport, Step};
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::unless_interrupted;
 use crate::pipeline::{Consumer, ConsumerParts, Running, put_records, service, snapshots};
-use crate::run_folder::RunFolder;
+use crate::run_folder;
 use crate::{clock, progress, times};
 
 /// Shards of the demo's stream.
@@ -77,7 +77,7 @@ pub(crate) struct Arguments {
 
 /// Runs the demo; fails if any value differs from the recount.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    let temporary = RunFolder::make()?;
+    let temporary = run_folder::make()?;
     let work = play(arguments, temporary.path());
     unless_interrupted("the demo is not over", Some(temporary.path()), work).await
 }

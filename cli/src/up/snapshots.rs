@@ -11,7 +11,7 @@ use objects::Objects;
 use snapshot::{CURRENT, Manifest, Pruning, RAW, Retention, RunId, UtcDay};
 
 use crate::failure::Failure;
-use crate::run_folder::RunFolder;
+use crate::run_folder;
 
 /// What the runs of `up` are called, before the millisecond of their beginning.
 const RUN: &str = "up-";
@@ -72,7 +72,7 @@ impl Snapshots {
         complete_before: Option<i64>,
     ) -> anyhow::Result<Option<BatchReport>> {
         let location = self.data.location().join(RAW);
-        let folder = RunFolder::make().map_err(Failure::into_error)?;
+        let folder = run_folder::make().map_err(Failure::into_error)?;
         let options = BatchOptions {
             input: Input::open(&location, |location| Objects::open(location, None))?,
             output: self.data.clone(),
