@@ -1,0 +1,152 @@
+//! One request: its records read and judged, put on the stream, and answered for.
+
+use aws_sdk_kinesis::Client;
+use cdr::{CallRecord, Lateness, NumberPlan};
+use http::{Method, Request, Response};
+use stream_writer::{Outgoing, Patience, Put, put_records};
+use tokio::time::Instant;
+
+use crate::answer::{Answer, RecordResult, Status};
+use crate::body::{Raw, records};
+use crate::limits::{PUT_ATTEMPTS_MAX, PUT_FIRST_PAUSE};
+use crate::{IngestReport, Refusal};
+
+/// Where records are taken.
+const PATH: &str = "/v1/calls";
+/// The W3C trace context of a request (<https://www.w3.org/TR/trace-context/>).
+const TRACE_PARENT: &str = "traceparent";
+
+/// Takes call records for a stream.
+#[derive(Debug)]
+pub struct Ingest {
+    kinesis: Client,
+    stream: String,
+    plan: NumberPlan,
+    lateness: Lateness,
+}
+
+/// When a request is worked on.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments {
+    /// When it came, in milliseconds since 1970 UTC: what the beginning of a call is judged by.
+    pub received_at_ms: i64,
+    /// When it is to be answered, whatever Kinesis has by then.
+    pub answer_by: Instant,
+}
+
+impl Ingest {
+    /// Records go on this stream. National numbers are of the plan's region; what is older than `lateness` when it comes
+    /// is refused.
+    pub const fn new(kinesis: Client, stream: String, plan: NumberPlan, lateness: Lateness) -> Self {
+        Self { kinesis, stream, plan, lateness }
+    }
+
+    /// Answers a request, at [`Moments::answer_by`] at the latest.
+    pub async fn answer<B: AsRef<[u8]>>(
+        &self,
+        request: &Request<B>,
+        moments: Moments,
+    ) -> (Response<String>, IngestReport) {
+        let raw = match accepted_request(request) {
+            Ok(raw) => raw,
+            Err(refusal) => {
+                let (status, refused) = (refusal.status().as_u16(), Some(refusal.code()));
+                let report = IngestReport { status, refusal: refused, ..IngestReport::default() };
+                return (refusal.to_response(), report);
+            }
+        };
+        let trace_parent = request.headers().get(TRACE_PARENT).and_then(|value| value.to_str().ok());
+        let mut results: Vec<RecordResult> = Vec::with_capacity(raw.len());
+        let (mut outgoing, mut places) = (Vec::new(), Vec::new());
+        for (index, raw) in raw.into_iter().enumerate() {
+            let (result, call) = self.judge(index, raw, moments.received_at_ms);
+            if let Some(call) = call {
+                outgoing.push(to_stream(&call, trace_parent));
+                places.push(index);
+            }
+            results.push(result);
+        }
+        let patience =
+            Patience { attempts_max: PUT_ATTEMPTS_MAX, first_pause: PUT_FIRST_PAUSE, until: Some(moments.answer_by) };
+        let Put { placed, attempts, error } = put_records(&self.kinesis, &self.stream, &outgoing, patience).await;
+        if let Some(error) = error {
+            tracing::error!(%error, "records are not on the stream");
+        }
+        for (index, placed) in places.into_iter().zip(placed) {
+            let result = &mut results[index];
+            if let Some(placed) = placed {
+                result.status = Status::Accepted;
+                (result.reason, result.rule) = (None, None);
+                (result.shard, result.sequence_number) = (Some(placed.shard), Some(placed.sequence_number));
+            }
+        }
+        let answer = Answer::of(results);
+        let report = report(&answer, attempts);
+        (answer.to_response(), report)
+    }
+
+    /// What is said of a record, and its call if it goes on the stream: that it failed until the stream has it.
+    fn judge(&self, index: usize, raw: Raw<'_>, received_at_ms: i64) -> (RecordResult, Option<CallRecord>) {
+        let result = RecordResult { index, ..RecordResult::default() };
+        let judged = raw.parse(&self.plan).and_then(|parsed| {
+            self.lateness.judge(parsed.record.started_at_ms, received_at_ms)?;
+            Ok(parsed)
+        });
+        match judged {
+            Ok(parsed) => {
+                let result = RecordResult {
+                    reason: Some("not_taken"),
+                    rule: Some("was not taken by the stream: send it again, which is safe"),
+                    unknown_fields: Some(parsed.unknown_fields).filter(|count| *count > 0),
+                    ..result
+                };
+                (result, Some(parsed.record))
+            }
+            Err(error) => {
+                let result = RecordResult {
+                    status: Status::Refused,
+                    reason: Some(error.reason.as_str()),
+                    field: Some(error.field).filter(|field| !field.is_empty()),
+                    rule: Some(error.rule),
+                    at: error.at,
+                    ..result
+                };
+                (result, None)
+            }
+        }
+    }
+}
+
+fn accepted_request<B: AsRef<[u8]>>(request: &Request<B>) -> Result<Vec<Raw<'_>>, Refusal> {
+    if request.uri().path() != PATH {
+        return Err(Refusal::NotFound);
+    }
+    if request.method() != Method::POST {
+        return Err(Refusal::NotPost);
+    }
+    records(request.headers(), request.body().as_ref())
+}
+
+/// A call as it goes on the stream: the one place where an outgoing record is written. The trace context of its request
+/// is at hand here for records that carry one.
+fn to_stream(call: &CallRecord, _trace_parent: Option<&str>) -> Outgoing {
+    Outgoing { partition_key: call.caller.as_str().to_owned(), bytes: call.to_json().into_bytes() }
+}
+
+fn report(answer: &Answer, attempts: u32) -> IngestReport {
+    let mut report = IngestReport {
+        status: answer.status().as_u16(),
+        ingested: answer.accepted as u64,
+        failed: answer.failed as u64,
+        put_attempts: u64::from(attempts),
+        ..IngestReport::default()
+    };
+    for result in &answer.results {
+        match result.status {
+            Status::Accepted => report.unknown_fields += result.unknown_fields.unwrap_or(0) as u64,
+            Status::Refused => *report.refused.entry(result.reason.unwrap_or_default()).or_default() += 1,
+            Status::Failed => {}
+        }
+    }
+    report
+}
