@@ -1,0 +1,59 @@
+//! The Lambda: configuration, clients, run.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use batch::{BatchError, stopped_json};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::util::MapResponseLayer;
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
+use recompute_features::{Configuration, Moments, Recompute, RecomputeError, RecomputeEvent};
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// As in the command: a fifth of the time would go into the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let configuration = Configuration::read(|name| std::env::var(name).ok())?;
+    let set = Arc::new(definition_file::read(configuration.features_file.as_deref().map(Path::new))?);
+    let s3 = aws_sdk_s3::Client::new(&aws_account::sdk_config().await);
+    let job = &Recompute::new(&configuration, Some(s3), set, std::env::temp_dir())?;
+
+    let handler = service_fn(|event: LambdaEvent<Value>| answer(job, event));
+    // Its answer is sent when an invocation comes by here.
+    let ended = MapResponseLayer::new(|()| {
+        if job.is_broken_off() {
+            // What still computes would take time and room from the next run. That finds a new process.
+            std::process::exit(1);
+        }
+    });
+    Runtime::new(handler).layer(TracingLayer::new()).layer(ended).run().await
+}
+
+async fn answer(job: &Recompute, event: LambdaEvent<Value>) -> Result<Value, RecomputeError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = Duration::from_millis(event.context.deadline).saturating_sub(now);
+    let moments = Moments { now_ms: now.as_millis() as i64, deadline: Instant::now() + left };
+    // The keys of a hasher are random.
+    let random = RandomState::new().hash_one(&event.context.request_id) as u32;
+    let asked = RecomputeEvent::read(event.payload)?;
+    match job.run(&asked, moments, random, |_| ()).await {
+        Ok(done) => {
+            tracing::info!(report = %done.json, "run");
+            Ok(done.json)
+        }
+        Err(error) => {
+            if let RecomputeError::Batch(BatchError::Quality { object, findings, calls }) = &error {
+                tracing::warn!(report = %stopped_json(object, findings, calls), "run");
+            }
+            tracing::error!(kind = error.kind(), %error, "nothing was published");
+            Err(error)
+        }
+    }
+}
