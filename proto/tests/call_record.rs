@@ -26,6 +26,7 @@ fn sent() -> CallRecord {
         cost_micros: Some(-25),
         currency: "USD".to_owned(),
         caller_ip: "192.0.2.1".to_owned(),
+        traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
         ..Default::default()
     }
 }
@@ -39,6 +40,8 @@ fn every_field_arrives() {
     let parsed = read(&sent());
     let record = parsed.record;
     assert_eq!(parsed.unknown_fields, 0);
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    assert_eq!(parsed.traceparent.as_deref(), Some(traceparent));
     assert_eq!(record.call_id, "c-1");
     assert_eq!((record.caller.as_str(), record.callee.as_str()), ("+12025550101", "+442079460123"));
     assert_eq!(record.started_at_ms, STARTED_MS);

@@ -6,13 +6,14 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::time::write_time;
+use crate::traceparent::{TRACEPARENT, transported};
 use crate::{CallRecord, NumberPlan, Parsed, RawRecord, Reason, RecordError};
 
 /// Reads one record in JSON. Unknown fields are skipped and counted; a known field that is given twice is an
 /// error, since nobody can tell which was meant.
 pub fn parse_json(plan: &NumberPlan, bytes: &[u8]) -> Result<Parsed, RecordError> {
-    let (raw, unknown_fields) = read(bytes)?;
-    Ok(Parsed { record: raw.validate(plan)?, unknown_fields })
+    let Reading { raw, unknown_fields, traceparent, .. } = read(bytes)?;
+    Ok(Parsed { record: raw.validate(plan)?, unknown_fields, traceparent: transported(traceparent) })
 }
 
 impl CallRecord {
@@ -49,8 +50,8 @@ impl CallRecord {
     }
 }
 
-/// The record in JSON, not validated yet, and how many unknown fields it has.
-pub(crate) fn read(bytes: &[u8]) -> Result<(RawRecord<'_>, usize), RecordError> {
+/// The record in JSON, not validated yet.
+fn read(bytes: &[u8]) -> Result<Reading<'_>, RecordError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let mut record = Reading::default();
     let read = Seed(&mut record).deserialize(&mut reader).and_then(|()| reader.end());
@@ -60,9 +61,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(RawRecord<'_>, usize), RecordError> 
         refused.at = offset(bytes, &error);
         return Err(refused);
     }
-    match record.refused {
+    match record.refused.take() {
         Some(refused) => Err(refused),
-        None => Ok((record.raw, record.unknown_fields)),
+        None => Ok(record),
     }
 }
 
@@ -71,6 +72,7 @@ struct Reading<'de> {
     raw: RawRecord<'de>,
     seen: u16,
     unknown_fields: usize,
+    traceparent: Option<Cow<'de, str>>,
     /// The first refusal; the rest is read on, so that broken JSON is always called that.
     refused: Option<RecordError>,
 }
@@ -135,6 +137,15 @@ impl Field {
 }
 
 impl<'de> Reading<'de> {
+    /// Of several, or of what is no text, nothing is known; no call is refused for it.
+    fn take_traceparent(&mut self, value: Value<'de>) {
+        self.traceparent = match (value, &self.traceparent) {
+            (Value::Text(text), None) => Some(text),
+            (Value::Null, _) => return,
+            _ => Some(Cow::Borrowed("")),
+        };
+    }
+
     fn take(&mut self, field: Field, value: Value<'de>) -> Result<(), RecordError> {
         let bit = 1 << field as u16;
         if self.seen & bit != 0 {
@@ -216,11 +227,19 @@ impl<'de> Visitor<'de> for Seed<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Key(field)) = map.next_key()? {
-            let Some(field) = field else {
-                map.next_value::<IgnoredAny>()?;
-                self.0.unknown_fields += 1;
-                continue;
+        while let Some(field) = map.next_key()? {
+            let field = match field {
+                Name::Field(field) => field,
+                Name::Traceparent => {
+                    let value = map.next_value()?;
+                    self.0.take_traceparent(value);
+                    continue;
+                }
+                Name::Unknown => {
+                    map.next_value::<IgnoredAny>()?;
+                    self.0.unknown_fields += 1;
+                    continue;
+                }
             };
             let value = map.next_value()?;
             if self.0.refused.is_none() {
@@ -231,25 +250,35 @@ impl<'de> Visitor<'de> for Seed<'_, 'de> {
     }
 }
 
-struct Key(Option<Field>);
+/// What a name stands for.
+enum Name {
+    Field(Field),
+    /// Not of the call: it came with the record.
+    Traceparent,
+    Unknown,
+}
 
-impl<'de> Deserialize<'de> for Key {
+impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(KeyVisitor)
+        deserializer.deserialize_str(NameVisitor)
     }
 }
 
-struct KeyVisitor;
+struct NameVisitor;
 
-impl Visitor<'_> for KeyVisitor {
-    type Value = Key;
+impl Visitor<'_> for NameVisitor {
+    type Value = Name;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a field name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(Key(Field::of_name(name)))
+    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+        Ok(match Field::of_name(name) {
+            Some(field) => Name::Field(field),
+            None if name == TRACEPARENT => Name::Traceparent,
+            None => Name::Unknown,
+        })
     }
 }
 

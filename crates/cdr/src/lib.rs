@@ -19,6 +19,7 @@ mod protobuf;
 mod record;
 pub mod rules;
 mod time;
+mod traceparent;
 mod validate;
 mod wire;
 
@@ -28,7 +29,7 @@ pub use json::parse_json;
 pub use lateness::{FUTURE_TOLERANCE_MS, Lateness};
 pub use limits::{
     MAX_AGGREGATE_BYTES, MAX_CALL_ID_BYTES, MAX_COST_MICROS, MAX_DURATION_MS, MAX_RECORD_BYTES, MAX_TEXT_BYTES,
-    MAX_USER_RECORDS, TIME_FROM_MS, TIME_UNTIL_MS,
+    MAX_TRACEPARENT_BYTES, MAX_USER_RECORDS, TIME_FROM_MS, TIME_UNTIL_MS,
 };
 pub use number::{Number, NumberKind};
 pub use number_plan::{NumberError, NumberPlan, UnknownRegion};
@@ -36,4 +37,5 @@ pub use parse::{Parsed, parse};
 pub use protobuf::parse_protobuf;
 pub use record::{CallRecord, Channel, Outcome, is_international, ring_ms, talk_ms};
 pub use time::{format_time, parse_time};
+pub use traceparent::with_traceparent;
 pub use validate::RawRecord;

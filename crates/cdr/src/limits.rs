@@ -34,3 +34,6 @@ pub const TIME_UNTIL_MS: i64 = 4_102_444_800_000;
 /// The largest cost of a call either way, in millionths of its currency: a million units. Its
 /// square is below 2^80, so that a sum of squares in 128 bits holds the calls of any window.
 pub const MAX_COST_MICROS: i64 = 1_000_000_000_000;
+
+/// The longest `traceparent` that goes on with a record, in bytes: version 0 has 55, later ones may have more.
+pub const MAX_TRACEPARENT_BYTES: usize = 128;

@@ -1,5 +1,7 @@
 //! A record of the stream: which format it is in, and what it says.
 
+use smol_str::SmolStr;
+
 use crate::limits::MAX_RECORD_BYTES;
 use crate::{
     AggregateError, CallRecord, NumberPlan, Reason, RecordError, deaggregate, is_aggregate, parse_json,
@@ -13,6 +15,9 @@ pub struct Parsed {
     pub record: CallRecord,
     /// How many fields the record has that we do not know: producers may move first.
     pub unknown_fields: usize,
+    /// Which trace the record belongs to, as the producer sent it, to be read as W3C Trace Context has it. It came
+    /// with the record and is no part of the call.
+    pub traceparent: Option<SmolStr>,
 }
 
 /// Reads a record of the stream: a first byte `{` means JSON, anything else the protobuf message

@@ -5,14 +5,15 @@
 
 use std::borrow::Cow;
 
+use crate::traceparent::{FIELD, transported};
 use crate::wire::{Malformed, WireReader, WireValue, put_bytes, put_varint};
 use crate::{CallRecord, Channel, NumberPlan, Outcome, Parsed, RawRecord, Reason, RecordError};
 
 /// Reads one record in protobuf. Unknown fields are skipped and counted; of a field that is given twice the
 /// last counts, as protobuf has it.
 pub fn parse_protobuf(plan: &NumberPlan, bytes: &[u8]) -> Result<Parsed, RecordError> {
-    let (raw, unknown_fields) = read(bytes)?;
-    Ok(Parsed { record: raw.validate(plan)?, unknown_fields })
+    let Reading { raw, unknown_fields, traceparent, .. } = read(bytes)?;
+    Ok(Parsed { record: raw.validate(plan)?, unknown_fields, traceparent: transported(traceparent) })
 }
 
 impl CallRecord {
@@ -41,8 +42,8 @@ impl CallRecord {
     }
 }
 
-/// The record in protobuf, not validated yet, and how many unknown fields it has.
-fn read(bytes: &[u8]) -> Result<(RawRecord<'_>, usize), RecordError> {
+/// The record in protobuf, not validated yet.
+fn read(bytes: &[u8]) -> Result<Reading<'_>, RecordError> {
     let mut reading = Reading::default();
     // The first refusal; the rest is read on, so that what is no protobuf at all is always called that.
     let mut refused = None;
@@ -65,6 +66,7 @@ struct Reading<'a> {
     answered_at: Option<Time>,
     ended_at: Option<Time>,
     unknown_fields: usize,
+    traceparent: Option<Cow<'a, str>>,
 }
 
 impl<'a> Reading<'a> {
@@ -85,16 +87,18 @@ impl<'a> Reading<'a> {
             12 => raw.cost_micros = Some(varint("cost_micros", value)? as i64),
             13 => raw.currency = Some(text("currency", value)?),
             14 => raw.caller_ip = Some(text("caller_ip", value)?),
+            // Not of the call: what is no text is nothing, and no call is refused for it.
+            FIELD => self.traceparent = text("traceparent", value).ok(),
             _ => self.unknown_fields += 1,
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(RawRecord<'a>, usize), RecordError> {
+    fn finish(mut self) -> Result<Self, RecordError> {
         self.raw.started_at_ms = self.started_at.map(|time| millis("started_at", time)).transpose()?;
         self.raw.answered_at_ms = self.answered_at.map(|time| millis("answered_at", time)).transpose()?;
         self.raw.ended_at_ms = self.ended_at.map(|time| millis("ended_at", time)).transpose()?;
-        Ok((self.raw, self.unknown_fields))
+        Ok(self)
     }
 }
 

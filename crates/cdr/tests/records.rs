@@ -22,7 +22,7 @@ fn with(from: &str, to: &str) -> String {
 
 #[test]
 fn json_is_read_field_by_field() {
-    let Parsed { record, unknown_fields } = parse(&PLAN, GOOD.as_bytes()).unwrap();
+    let Parsed { record, unknown_fields, .. } = parse(&PLAN, GOOD.as_bytes()).unwrap();
     assert_eq!(unknown_fields, 0);
     assert_eq!(record.call_id, "c-1");
     assert_eq!(record.caller.as_str(), "+12025550101");
@@ -44,7 +44,7 @@ fn null_and_empty_are_absent_and_unknown_fields_are_counted() {
     let json = r#" {"call_id":"c","caller":"anonymous","callee":"(202) 555-0101","started_at":"2026-01-01T00:00:00Z",
         "answered_at":null,"ended_at":"2026-01-01T00:00:01Z","outcome":"busy","channel":null,"trunk":"","imei":null,
         "new":{"caller":[1,2,{"a":null}]},"newer":1e99}"#;
-    let Parsed { record, unknown_fields } = parse(&PLAN, json.trim_start().as_bytes()).unwrap();
+    let Parsed { record, unknown_fields, .. } = parse(&PLAN, json.trim_start().as_bytes()).unwrap();
     assert_eq!(unknown_fields, 2);
     assert_eq!(record.callee.as_str(), "+12025550101");
     assert_eq!((record.answered_at_ms, record.channel, record.trunk, record.imei), (None, None, None, None));
@@ -175,7 +175,7 @@ fn protobuf_fields_have_the_numbers_of_the_schema() {
     // call_id, then caller; outcome answered and channel voice after the times.
     assert!(bytes.starts_with(b"\x0A\x03c-1\x12\x0C+12025550101\x1A\x0D+442079460000\x22"));
     assert!(bytes.windows(4).any(|window| window == [0x38, 1, 0x40, 1]));
-    assert_eq!(parse(&PLAN, &bytes).unwrap(), Parsed { record, unknown_fields: 0 });
+    assert_eq!(parse(&PLAN, &bytes).unwrap(), Parsed { record, unknown_fields: 0, traceparent: None });
 }
 
 #[test]
@@ -183,16 +183,16 @@ fn protobuf_unknown_fields_are_counted_and_wrong_ones_named() {
     let record = parse(&PLAN, GOOD.as_bytes()).unwrap().record;
     let bytes = record.to_protobuf();
     let and = |more: &[u8]| parse(&PLAN, &[&bytes, more].concat());
-    // Field 15 as varint, 64 bits, bytes, a group with a group in it, and 32 bits.
+    // Field 16 as varint, 64 bits, bytes, a group with a group in it, and 32 bits.
     let unknown = [
-        &[0x78, 0x01][..],
-        &[0x79, 1, 2, 3, 4, 5, 6, 7, 8],
-        &[0x7A, 0x02, b'h', b'i'],
-        &[0x7B, 0x0B, 0x0C, 0x7C],
-        &[0x7D, 1, 2, 3, 4],
+        &[0x80, 0x01, 0x01][..],
+        &[0x81, 0x01, 1, 2, 3, 4, 5, 6, 7, 8],
+        &[0x82, 0x01, 0x02, b'h', b'i'],
+        &[0x83, 0x01, 0x0B, 0x0C, 0x84, 0x01],
+        &[0x85, 0x01, 1, 2, 3, 4],
     ]
     .concat();
-    assert_eq!(and(&unknown).unwrap(), Parsed { record, unknown_fields: 5 });
+    assert_eq!(and(&unknown).unwrap(), Parsed { record, unknown_fields: 5, traceparent: None });
     for (more, reason, field) in [
         (&[0x08, 0x01][..], Reason::WrongType, "call_id"),
         (&[0x22, 0x01, 0x08][..], Reason::WrongType, "started_at"),
@@ -284,5 +284,54 @@ proptest! {
     #[test]
     fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&PLAN, &bytes);
+    }
+}
+
+#[test]
+fn a_trace_comes_with_a_record_and_is_no_part_of_the_call() {
+    const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let record = parse(&PLAN, GOOD.as_bytes()).unwrap().record;
+    for bytes in [record.to_json().into_bytes(), format!("{GOOD} \n").into_bytes(), record.to_protobuf()] {
+        let traced = cdr::with_traceparent(bytes.clone(), TRACEPARENT);
+        let parsed = parse(&PLAN, &traced).unwrap();
+        assert_eq!(parsed.traceparent.as_deref(), Some(TRACEPARENT));
+        assert_eq!((&parsed.record, parsed.unknown_fields), (&record, 0));
+        assert!(!parsed.record.to_json().contains(TRACEPARENT), "what is written of a call is the call");
+        for unfit in ["", "a\"b", &"a".repeat(cdr::MAX_TRACEPARENT_BYTES + 1)] {
+            assert_eq!(cdr::with_traceparent(bytes.clone(), unfit), bytes, "{unfit}");
+        }
+    }
+    for no_record in [&b""[..], b"{}", b"{ } ", b"{"] {
+        assert_eq!(cdr::with_traceparent(no_record.to_vec(), TRACEPARENT), no_record);
+    }
+    let aggregate = cdr::aggregate([("key", GOOD.as_bytes())]);
+    assert_eq!(cdr::with_traceparent(aggregate.clone(), TRACEPARENT), aggregate);
+}
+
+/// W3C Trace Context wants a context that cannot be read to be ignored: no call is lost for it.
+#[test]
+fn a_trace_that_is_wrong_refuses_no_call() {
+    let record = parse(&PLAN, GOOD.as_bytes()).unwrap().record;
+    let json = record.to_json();
+    let of = |more: &str| format!("{},{more}}}", &json[..json.len() - 1]);
+    let long = format!("\"traceparent\":\"{}\"", "a".repeat(cdr::MAX_TRACEPARENT_BYTES + 1));
+    for (more, expected) in [
+        ("\"traceparent\":null", None),
+        ("\"traceparent\":\"\"", None),
+        ("\"traceparent\":17", None),
+        ("\"traceparent\":{\"a\":[1]}", None),
+        ("\"traceparent\":\"one\",\"traceparent\":\"two\"", None),
+        ("\"traceparent\":17,\"traceparent\":\"two\"", None),
+        (long.as_str(), None),
+        ("\"traceparent\":\"whatever\"", Some("whatever")),
+    ] {
+        let parsed = parse(&PLAN, of(more).as_bytes()).unwrap();
+        assert_eq!(parsed.traceparent.as_deref(), expected, "{more}");
+        assert_eq!((&parsed.record, parsed.unknown_fields), (&record, 0), "{more}");
+    }
+    let bytes = record.to_protobuf();
+    for more in [&[0x78, 0x01][..], &[0x7A, 0x01, 0xFF], &[0x7A, 0x00]] {
+        let parsed = parse(&PLAN, &[&bytes, more].concat()).unwrap();
+        assert_eq!((parsed.traceparent, parsed.record, parsed.unknown_fields), (None, record.clone(), 0));
     }
 }
