@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Outcome, Rebuild};
 use cdr::CallRecord;
@@ -14,6 +15,8 @@ use objects::Objects;
 use snapshot::{
     CURRENT, Finding, MissingReason, Quality, QualityFile, Severity, UtcDay, Verdict, manifest_key, quality_key,
 };
+use telemetry::{Exposition, Function, Sink as _};
+
 use support::{Dice, as_of, calls_of_days, options, small_set, write_calls};
 
 /// Calls of a whole day: enough for chance to move no rule.
@@ -134,6 +137,45 @@ async fn a_day_that_lacks_half_of_its_calls_keeps_the_snapshot_before() {
     let whole = world.run("r4", 0, HardFindings::Stop).await.unwrap();
     assert_eq!((whole.outcome, whole.quality.unwrap().verdict), (Outcome::Snapshot, Verdict::Passed));
     assert_eq!(whole.rebuilt, [as_of()]);
+}
+
+/// Every metric of the job is exported by these runs, with labels of the program alone.
+#[tokio::test]
+async fn what_came_of_runs_is_measured() {
+    let world = World::new(1);
+    let exposition = Exposition::of_functions(&[Function::RecomputeFeatures]);
+    let run = async |name: &str, day| {
+        let run = world.run(name, day, HardFindings::Stop).await;
+        exposition.record(&batch::measurements(&run, Duration::from_millis(1_500)));
+    };
+    run("r1", 1).await;
+    run("r2", 1).await;
+    world.write(0, &calls_of(0)[..CALLS / 2]);
+    run("r3", 0).await;
+    fs::remove_dir_all(world.input()).unwrap();
+    fs::create_dir(world.input()).unwrap();
+    fs::remove_dir_all(world.output()).unwrap();
+    run("r4", 0).await;
+
+    let text = exposition.text();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    for metric in telemetry::metrics().filter(|metric| metric.function == Function::RecomputeFeatures) {
+        let is_there = |sample: &String| lines.iter().any(|line| line.starts_with(&format!("{sample}{{")));
+        assert!(metric.samples().iter().all(is_there), "{} is not exported: {text}", metric.name);
+    }
+    for line in [
+        "tollwatch_runs_total{outcome=\"snapshot\"} 1.0".to_owned(),
+        "tollwatch_runs_total{outcome=\"nothing\"} 1.0".to_owned(),
+        "tollwatch_runs_total{outcome=\"stopped\"} 1.0".to_owned(),
+        "tollwatch_runs_total{outcome=\"failed\"} 1.0".to_owned(),
+        "tollwatch_quality_findings_total{severity=\"hard\"} 1.0".to_owned(),
+        "tollwatch_run_seconds_sum{} 6.0".to_owned(),
+        "tollwatch_days_built_total{} 10.0".to_owned(),
+        format!("tollwatch_calls_read_total{{}} {}.0", 10 * CALLS),
+        format!("tollwatch_snapshot_calls{{}} {}.0", 10 * CALLS),
+    ] {
+        assert!(lines.contains(&line.as_str()), "{line}: {text}");
+    }
 }
 
 async fn stopped_text(world: &World) -> String {

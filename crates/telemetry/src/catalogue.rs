@@ -128,6 +128,16 @@ impl Metric {
         format!("{PREFIX}_{}", self.name)
     }
 
+    /// The names of its samples in Prometheus.
+    pub fn samples(&self) -> Vec<String> {
+        let suffixes: &[&str] = match self.kind {
+            Kind::Counter => &["_total"],
+            Kind::Gauge => &[""],
+            Kind::Histogram(_) => &["_bucket", "_count", "_sum"],
+        };
+        suffixes.iter().map(|suffix| self.family() + suffix).collect()
+    }
+
     const fn new(function: Function, name: &'static str, kind: Kind, unit: Unit, help: &'static str) -> Self {
         Self { name, kind, unit, help, labels: &[], function }
     }

@@ -66,6 +66,7 @@ mod span;
 mod trace_context;
 mod trace_settings;
 mod tracer;
+mod watch;
 
 pub use catalogue::{Function, Kind, METRICS, Metric, Unit, metrics};
 pub use exposition::Exposition;
@@ -74,3 +75,4 @@ pub use span::{AttributeValue, Span, SpanKind};
 pub use trace_context::{SpanId, TraceContext, TraceId};
 pub use trace_settings::{TraceSettings, TraceSettingsError};
 pub use tracer::{Machine, Tracer};
+pub use watch::Watch;

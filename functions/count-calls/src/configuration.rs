@@ -17,6 +17,8 @@ pub struct Configuration {
     pub quarantine_queue_url: Option<String>,
     /// `FEATURES_FILE`: the definitions in the function's zip; `None` for the default set.
     pub features_file: Option<String>,
+    /// `STACK`: the dimension of metrics; `None`: none are written.
+    pub stack: Option<String>,
     /// `STREAM_GENERATION` (default 1), `ALLOWED_LATENESS_HOURS` (24), `STREAM_RETENTION_HOURS` (24).
     pub settings: CounterSettings,
 }
@@ -57,6 +59,7 @@ impl Configuration {
             quarantine: required("QUARANTINE", "must be a folder or an s3:// URL for records that cannot count")?,
             quarantine_queue_url: url("QUARANTINE_QUEUE_URL")?,
             features_file: variable("FEATURES_FILE"),
+            stack: variable("STACK").filter(|stack| !stack.is_empty()),
             settings: CounterSettings {
                 generation: number("STREAM_GENERATION", 1, u32::MAX)?,
                 lateness: Lateness { allowed_ms },

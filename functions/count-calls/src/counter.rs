@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::streams::KinesisEventResponse;
-use cdr::{CallRecord, Lateness, NumberPlan};
+use cdr::{Lateness, NumberPlan, Parsed};
 use features::{FeatureSet, Level, Observation, Observer, Party, SlotInput, SlotMask};
 use futures::StreamExt as _;
+use telemetry::Tracer;
 use tiles::sabotage::{Sabotage, is_on};
 use tiles::{CallMark, CallerTile, DerivedTile, Position, ShardKey, TileStore, Verdict, note_coverage};
 use tokio::time::Instant;
 
+use crate::batch_span::BatchSpan;
 use crate::caller_stage::{mark, write_caller_tiles};
 use crate::cut::{first_undone, first_unsettled, settled_calls};
 use crate::derived_stage::write_derived_tiles;
@@ -61,6 +63,7 @@ pub struct CallCounter<S, Q> {
     caller_tiles: TileCache<CallerTile>,
     derived_tiles: TileCache<DerivedTile>,
     is_coverage_noted: bool,
+    tracer: Option<Tracer>,
     /// Emptied at each chunk, kept for its room: giving megabytes back and forth took an eighth of the time.
     arena: [Vec<SlotInput>; 2],
 }
@@ -86,8 +89,16 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             caller_tiles,
             derived_tiles,
             is_coverage_noted: false,
+            tracer: None,
             arena: [Vec::new(), Vec::new()],
         }
+    }
+
+    /// Makes a span of each batch, with links to those who sent its records.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Option<Tracer>) -> Self {
+        self.tracer = tracer;
+        self
     }
 
     /// Works through a batch and says from which record on the stream is to deliver again, if from any. It
@@ -103,6 +114,7 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             return Ok((response, report));
         }
         let ShardBatch { stream, shard, records } = read_event(event)?;
+        let mut span = BatchSpan::begin(self.tracer.as_ref(), &stream, &shard, records.len());
         let generation = if is_on(Sabotage::GenerationNotRaised) { 1 } else { self.settings.generation };
         let shard = ShardKey::new(&stream, generation, &shard);
         let stop_at = deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline);
@@ -121,7 +133,9 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
             }
         }
         for (n, chunk) in records.chunks(CHUNK_RECORDS).enumerate() {
-            if let Some(undone) = self.count_chunk(&shard, chunk, stop_at, &mut report).await? {
+            let counted = self.count_chunk(&shard, chunk, stop_at, &mut report, &mut span).await;
+            if let Some(undone) = counted.inspect_err(|_| span.fail("fatal"))? {
+                span.fail("records_undone");
                 let undone = n * CHUNK_RECORDS + undone;
                 report.undone = (records.len() - undone) as u64;
                 let reported = undone + usize::from(is_on(Sabotage::FailureReportedOneLate));
@@ -142,8 +156,9 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
         chunk: &[Received],
         deadline: Instant,
         report: &mut BatchReport,
+        span: &mut BatchSpan,
     ) -> Result<Option<usize>, HandleError> {
-        let Intake { calls, refused } = self.take_in(shard, chunk, report);
+        let Intake { calls, refused } = self.take_in(shard, chunk, report, span);
         let frame = Frame {
             store: &self.store,
             set: &self.set,
@@ -183,12 +198,19 @@ impl<S: TileStore, Q: Quarantine> CallCounter<S, Q> {
         Ok(first_undone(unsettled, underived))
     }
 
-    fn take_in(&mut self, shard: &ShardKey, chunk: &[Received], report: &mut BatchReport) -> Intake {
+    fn take_in(
+        &mut self,
+        shard: &ShardKey,
+        chunk: &[Received],
+        report: &mut BatchReport,
+        span: &mut BatchSpan,
+    ) -> Intake {
         let mut intake = Intake { calls: Vec::with_capacity(chunk.len()), refused: Vec::new() };
         self.arena.iter_mut().for_each(Vec::clear);
         for (record_at, received) in chunk.iter().enumerate() {
             match judge(&self.plan, self.settings.lateness, received) {
-                Ok((record, unknown_fields)) => {
+                Ok(Parsed { record, unknown_fields, traceparent }) => {
+                    span.link(traceparent.as_deref());
                     report.unknown_fields += unknown_fields as u64;
                     report.arrived_after(received.arrived_at_ms - record.started_at_ms);
                     let observed = self.observer.observe(&record);

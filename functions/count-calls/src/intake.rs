@@ -1,7 +1,7 @@
 //! From a Kinesis event to judged records: what counts, and what never can.
 
 use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
-use cdr::{CallRecord, Lateness, NumberPlan, RecordError};
+use cdr::{Lateness, NumberPlan, Parsed, RecordError};
 use smol_str::SmolStr;
 use tiles::Position;
 use tiles::sabotage::{Sabotage, is_on};
@@ -70,14 +70,10 @@ pub fn read_event(event: KinesisEvent) -> Result<ShardBatch, HandleError> {
 
 /// The call of a record, or why it can never count. The verdict depends on the record, the number plan and the
 /// setting alone, so that a redelivery is judged the same.
-pub(crate) fn judge(
-    plan: &NumberPlan,
-    lateness: Lateness,
-    record: &Received,
-) -> Result<(CallRecord, usize), RecordError> {
+pub(crate) fn judge(plan: &NumberPlan, lateness: Lateness, record: &Received) -> Result<Parsed, RecordError> {
     let parsed = cdr::parse(plan, &record.bytes)?;
     lateness.judge(parsed.record.started_at_ms, record.arrived_at_ms)?;
-    Ok((parsed.record, parsed.unknown_fields))
+    Ok(parsed)
 }
 
 /// Event ids are `<shard id>:<sequence number>`.

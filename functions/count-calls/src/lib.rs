@@ -11,6 +11,7 @@
 //! The batch is reported failed from the first undone record. Nothing here reads the clock to decide about a
 //! call: lateness is judged against the record's arrival at the stream.
 
+mod batch_span;
 mod caller_stage;
 mod configuration;
 mod counter;
@@ -18,6 +19,7 @@ mod cut;
 mod derived_stage;
 mod intake;
 mod limits;
+mod measurements;
 mod notices;
 mod quarantine;
 mod report;

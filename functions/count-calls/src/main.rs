@@ -8,6 +8,7 @@ use aws_lambda_events::kinesis::KinesisEvent;
 use count_calls::{CallCounter, Configuration, ObjectQuarantine, SqsNotices};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use objects::{Location, Objects};
+use telemetry::{Machine, TraceSettings, Tracer, emf, limits};
 use tiles::DynamoTiles;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -15,7 +16,10 @@ use tokio::time::Instant;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let configuration = Configuration::read(|name| std::env::var(name).ok())?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let configuration = Configuration::read(variable)?;
+    let tracer =
+        TraceSettings::read("count-calls", variable)?.map(|settings| Tracer::start(settings, Machine::this()));
     let set = Arc::new(definition_file::read(configuration.features_file.as_deref().map(Path::new))?);
     let plan = Arc::new(cdr::NumberPlan::new(&set.settings().default_region)?);
 
@@ -26,15 +30,29 @@ async fn main() -> Result<(), Error> {
     let queue = configuration.quarantine_queue_url.as_deref();
     let notices = queue.map(|url| SqsNotices::new(aws_sdk_sqs::Client::new(&sdk), url));
     let quarantine = ObjectQuarantine::new(objects).with_notices(notices);
-    let counter = &Mutex::new(CallCounter::new(tiles, quarantine, set, plan, configuration.settings));
+    let counter = CallCounter::new(tiles, quarantine, set, plan, configuration.settings).with_tracer(tracer.clone());
+    let (counter, tracer, stack) = (&Mutex::new(counter), &tracer, &configuration.stack);
 
     lambda_runtime::run(service_fn(|event: LambdaEvent<KinesisEvent>| async move {
         let deadline = Instant::now() + remaining(event.context.deadline, SystemTime::now());
-        let (response, report) = counter.lock().await.handle(event.payload, deadline).await?;
+        let handled = counter.lock().await.handle(event.payload, deadline).await;
+        if let Some(tracer) = tracer {
+            // Between two invocations nothing runs.
+            tracer.flush(limits::FLUSH_LAMBDA_MAX).await;
+        }
+        let (response, report) = handled?;
         tracing::info!(report = %serde_json::to_string(&report)?, "batch");
+        if let Some(stack) = stack {
+            emf::lines(&report.measurements(), stack, now_ms()).iter().for_each(|line| println!("{line}"));
+        }
         Ok::<_, Error>(response)
     }))
     .await
+}
+
+/// Milliseconds since 1970 UTC.
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Lambda names the end of an invocation in milliseconds since 1970 UTC.

@@ -35,7 +35,7 @@ pub static SNAPSHOT_AGE_SECONDS: Metric = Metric::new(
     Unit::Seconds,
     "Time since the end of the last day of the snapshot that is served",
 );
-/// Reads of snapshots that memory answered.
-pub static CACHE_HITS: Metric = counter("cache_hits", "Reads of snapshots that were answered from memory");
-/// Reads of snapshots that went further.
-pub static CACHE_MISSES: Metric = counter("cache_misses", "Reads of snapshots that memory could not answer");
+/// Rows of snapshots that were in memory.
+pub static CACHE_HITS: Metric = counter("cache_hits", "Rows of snapshots that were asked for and were in memory");
+/// Rows of snapshots that had to be looked for.
+pub static CACHE_MISSES: Metric = counter("cache_misses", "Rows of snapshots that were asked for and had to be read");
