@@ -387,7 +387,7 @@ impl Refusal {
         }
     }
 
-    const fn code(self) -> ErrorCode {
+    pub(crate) const fn code(self) -> ErrorCode {
         match self {
             Self::Unauthenticated => ErrorCode::Unauthenticated,
             Self::Busy { .. } => ErrorCode::ResourceExhausted,

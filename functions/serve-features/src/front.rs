@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response, Version};
 use http_body_util::{BodyExt as _, Either};
 use hyper::body::Body;
+use telemetry::Watch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service;
 
@@ -22,6 +23,8 @@ use crate::access::Access;
 use crate::error::Refusal;
 use crate::held::Held;
 use crate::limits::{IN_FLIGHT_DEFAULT, REFUSED_BYTES_MAX, REFUSED_READ_MAX};
+use crate::metrics_page::is_metrics;
+use crate::watch::{self, Watched};
 
 /// The one call that needs no token: load balancers ask it and have none, and it says nothing but that the service is
 /// there.
@@ -34,6 +37,7 @@ pub struct Front<S> {
     access: Option<Arc<Access>>,
     room: Arc<Semaphore>,
     max_in_flight: usize,
+    watch: Watch,
 }
 
 /// The body of an answer. The place of a request is free again when its answer has been sent.
@@ -47,6 +51,7 @@ impl<S> Front<S> {
             access: None,
             room: Arc::new(Semaphore::new(IN_FLIGHT_DEFAULT)),
             max_in_flight: IN_FLIGHT_DEFAULT,
+            watch: Watch::default(),
         }
     }
 
@@ -66,6 +71,13 @@ impl<S> Front<S> {
         self
     }
 
+    /// Tells of every request.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
     /// The place of a request, if it needs one.
     fn admit<B>(&self, request: &Request<B>) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
         let path = request.uri().path();
@@ -75,7 +87,8 @@ impl<S> Front<S> {
         {
             return Err(Refusal::Unauthenticated);
         }
-        if is_operational(path) || is_page(request.method(), path) {
+        // Metrics are wanted most where there is no room.
+        if is_operational(path) || is_page(request.method(), path) || is_metrics(request.method(), path) {
             return Ok(None);
         }
         let place = Arc::clone(&self.room).try_acquire_owned();
@@ -98,25 +111,36 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let watched = watch::begin(&self.watch, &mut request);
         let place = match self.admit(&request) {
             Ok(place) => place,
-            Err(refusal) => return refuse(refusal, request).map(Ok).boxed(),
+            Err(refusal) => {
+                return refuse(refusal, request).map(move |answer| Ok(tell(watched, Some(refusal), answer))).boxed();
+            }
         };
         let headers = request.headers().clone();
         let answered = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         async move {
             Ok(match answered.await {
-                Ok(Ok(response)) => response.map(|body| Either::Left(Held::new(body, place))),
+                Ok(Ok(response)) => tell(watched, None, response.map(|body| Either::Left(Held::new(body, place)))),
                 Ok(Err(never)) => match never {},
                 Err(panic) => {
                     note(panic.as_ref());
-                    refusal(Refusal::Fault, &headers)
+                    tell(watched, Some(Refusal::Fault), refusal(Refusal::Fault, &headers))
                 }
             })
         }
         .boxed()
     }
+}
+
+/// Tells of an answer whose head is there.
+fn tell<A>(watched: Option<Watched>, refused: Option<Refusal>, mut answer: Response<A>) -> Response<A> {
+    if let Some(watched) = watched {
+        watched.end(refused, &mut answer);
+    }
+    answer
 }
 
 /// Whether a path is of health or reflection, which read no store.
@@ -139,7 +163,7 @@ fn is_open(method: &Method, path: &str) -> bool {
 /// call has two parts, service and method.
 fn is_page(method: &Method, path: &str) -> bool {
     let has_one_part = || path.strip_prefix('/').is_some_and(|rest| !rest.contains('/'));
-    matches!(*method, Method::GET | Method::HEAD) && has_one_part()
+    matches!(*method, Method::GET | Method::HEAD) && has_one_part() && !is_metrics(method, path)
 }
 
 async fn refuse<B, A>(why: Refusal, request: Request<B>) -> Response<FrontBody<A>>
@@ -283,6 +307,7 @@ mod tests {
             "/grpc.health.v1.Health/Watch",
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
             "//GetFeatures",
+            "/metrics",
             "/grpc.health.v1.Health/Check/",
             "",
             "*",

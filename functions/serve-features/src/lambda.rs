@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use lambda_http::IntoResponse;
 use lambda_http::aws_lambda_events::encodings::Body;
 use lambda_http::tower::Service as _;
+use telemetry::Watch;
 
 use crate::front::Front;
 use crate::limits::DEADLINE_MAX;
@@ -40,6 +41,8 @@ pub struct Configuration {
     pub cache_bytes: u64,
     /// `SHARED_CACHE`: the URL of a Redis that functions share what they read of snapshots through; `None` for none.
     pub shared_cache: Option<String>,
+    /// `STACK`: the dimension of metrics; `None`: none are written.
+    pub stack: Option<String>,
 }
 
 /// A variable that is needed and not set.
@@ -60,6 +63,7 @@ impl Configuration {
             data: required("DATA", "must be the folder or s3:// URL below which snapshots/ lies")?,
             features_file: variable("FEATURES_FILE"),
             shared_cache: variable("SHARED_CACHE"),
+            stack: variable("STACK"),
             cache_bytes: match variable("CACHE_MB") {
                 Some(text) => cache_bytes(&text)?,
                 None => CACHE_MB_DEFAULT * MB,
@@ -101,6 +105,16 @@ pub async fn answer(
     request: lambda_http::Request,
     time_left: Duration,
 ) -> Result<Answer, lambda_http::Error> {
+    answer_watched(rpc, request, time_left, Watch::default()).await
+}
+
+/// The same, and tells of it.
+pub async fn answer_watched(
+    rpc: ConnectRpcService,
+    request: lambda_http::Request,
+    time_left: Duration,
+    watch: Watch,
+) -> Result<Answer, lambda_http::Error> {
     let deadlines = rpc.deadline_policy().clone();
     let default = deadlines.default_timeout().unwrap_or(DEADLINE_MAX).min(time_left);
     let rpc = rpc.with_deadline_policy(deadlines.with_max(time_left).with_default_timeout(default));
@@ -114,7 +128,7 @@ pub async fn answer(
             _ => bytes::Bytes::new(),
         })
     });
-    let (mut head, body) = Front::new(Web::new(rpc)).call(request).await?.into_parts();
+    let (mut head, body) = Front::new(Web::new(rpc)).with_watch(watch).call(request).await?.into_parts();
     head.headers = joined(&head.headers);
     let bytes = body.collect().await?.to_bytes();
     // The adapter by itself takes every type that ends in +json for text, and replaces what is no UTF-8 in it: the

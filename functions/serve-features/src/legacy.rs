@@ -45,7 +45,7 @@ impl Service {
             return Err(RequestError::NumberAnonymous.into());
         }
         let as_of = self.now();
-        let pinned = self.lookup().pin().await;
+        let pinned = self.pin().await;
         let of_level = async |level: Level| -> Result<(Texts, BTreeSet<Degradation>), AnswerError> {
             let Some(key) = level.key(&number, range_digits) else { return Ok(Default::default()) };
             let named = names(self.catalog(), level);
@@ -63,6 +63,7 @@ impl Service {
             features.extend(texts);
             degraded.extend(reasons);
         }
+        self.note_degraded(!degraded.is_empty());
         if !request.ip_address.is_empty() {
             features.insert("ip_hash".to_owned(), ip_hash(&request.ip_address));
         }

@@ -16,12 +16,14 @@ pub mod lambda;
 pub mod limits;
 pub mod lookup;
 pub mod merge;
+pub mod metrics_page;
 pub mod native;
 pub mod outage;
 pub mod request;
 pub mod secret_file;
 pub mod sources;
 pub mod stores;
+pub mod watch;
 pub mod web;
 
 mod degradation;
@@ -32,6 +34,7 @@ pub mod response;
 mod router;
 mod series;
 mod service;
+mod service_metrics;
 
 pub use degradation::Degradation;
 pub use legacy::DEGRADED_HEADER;

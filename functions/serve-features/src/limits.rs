@@ -11,6 +11,9 @@ pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 /// The longest deadline a caller can ask for: API Gateway and most load balancers cut at 30 s.
 pub const DEADLINE_MAX: Duration = Duration::from_secs(30);
 
+/// How long the page of metrics waits to learn how old the snapshot is.
+pub const MEASURE_MAX: Duration = Duration::from_secs(1);
+
 /// Requests that are answered at once, unless the operator says otherwise. More are told to come again. By Little's
 /// law 256 requests of 5 ms (a query of DynamoDB) are 51,200 a second, and of 50 ms (a cold read of S3) 5,120; where the
 /// machine answers fewer, letting more in makes each slower and not one more. A response of [`crate::VALUES_MAX`]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use connectrpc::ConnectRpcService;
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::ReflectionError;
+use telemetry::Watch;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -22,6 +23,7 @@ use crate::access::Access;
 use crate::front::Front;
 pub use crate::limits::DRAIN_MAX;
 use crate::limits::{CONNECTIONS_DEFAULT, HANDSHAKE_MAX, IN_FLIGHT_DEFAULT, RELOAD_EVERY};
+use crate::metrics_page::{Metrics, MetricsPage};
 pub use crate::native::tls::{Tls, TlsError, TlsFiles};
 pub(crate) use crate::native::tls::{authorities, certificates, private_key};
 use crate::outage::Outage;
@@ -140,10 +142,15 @@ impl Exposure {
 pub struct NativeServer {
     listener: TcpListener,
     address: SocketAddr,
-    front: Front<Web<ConnectRpcService>>,
+    rpc: ConnectRpcService,
     health: Arc<StaticChecker>,
     exposure: Exposure,
+    watch: Watch,
+    metrics: Option<Metrics>,
 }
+
+/// What answers the requests of a connection.
+type Answering = Front<MetricsPage<Web<ConnectRpcService>>>;
 
 impl NativeServer {
     /// Listens on a loopback `address`; port 0 takes a free one. Whoever is on this machine can ask.
@@ -169,14 +176,19 @@ impl NativeServer {
         exposure: Exposure,
     ) -> Result<Self, NativeError> {
         exposure.check(address)?;
-        let front =
-            Front::new(Web::new(rpc)).with_access(exposure.access.clone()).with_max_in_flight(exposure.max_in_flight);
         let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => NativeError::InUse(address),
             _ => NativeError::Listen { address, source },
         })?;
         let address = listener.local_addr().map_err(|source| NativeError::Listen { address, source })?;
-        Ok(Self { listener, address, front, health, exposure })
+        Ok(Self { listener, address, rpc, health, exposure, watch: Watch::default(), metrics: None })
+    }
+
+    /// Tells of every request, and shows what is measured at [`crate::metrics_page::METRICS_PATH`] to whoever may call.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Watch, metrics: Option<Metrics>) -> Self {
+        (self.watch, self.metrics) = (watch, metrics);
+        self
     }
 
     /// The address it listens on.
@@ -187,7 +199,11 @@ impl NativeServer {
     /// Answers until `stop` is ready. Then it takes no new connection, reports itself as not serving, and
     /// finishes the requests in flight, for at most [`DRAIN_MAX`].
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NativeError> {
-        let Self { listener, address, front, health, exposure } = self;
+        let Self { listener, address, rpc, health, exposure, watch, metrics } = self;
+        let front = Front::new(MetricsPage::new(Web::new(rpc), metrics))
+            .with_access(exposure.access.clone())
+            .with_max_in_flight(exposure.max_in_flight)
+            .with_watch(watch);
         let (stopping, is_stopping) = watch::channel(false);
         let places = Arc::new(Semaphore::new(exposure.max_connections));
         let mut connections = JoinSet::new();
@@ -250,7 +266,7 @@ async fn take(
     stream: TcpStream,
     place: OwnedSemaphorePermit,
     tls: Option<Arc<Tls>>,
-    front: Front<Web<ConnectRpcService>>,
+    front: Answering,
     mut is_stopping: watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {

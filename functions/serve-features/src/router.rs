@@ -13,6 +13,7 @@ use crate::error::RequestError;
 use crate::json_form;
 use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX, REQUEST_BYTES_MAX};
 use crate::service::Service;
+use crate::watch::Said;
 
 /// The service with health and reflection, and the switch of its health. One tower service answers gRPC,
 /// gRPC-Web and Connect, told apart by the content type.
@@ -46,10 +47,15 @@ impl Interceptor for Discreet {
         // Counted, not copied.
         let json = (request.payload.format() == CodecFormat::Json).then(|| request.payload.bytes().clone());
         let method = request.ctx.path().unwrap_or_default().to_owned();
+        let said = request.ctx.extensions().get::<Said>().cloned();
         let answered = next.run(request).await;
-        answered.map_err(|error| {
+        let answered = answered.map_err(|error| {
             let wrong = || json_form::wrong(&method, json.as_deref()?);
             RequestError::of_unreadable(&error, wrong).map_or(error, ConnectError::from)
-        })
+        });
+        if let Some(said) = said {
+            said.note(&answered);
+        }
+        answered
     }
 }

@@ -8,15 +8,19 @@ use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
 use features::{Entity, FeatureSet};
 use futures::{StreamExt, future, stream};
 use proto::{Timestamp, v1};
+use snapshot::SnapshotCache;
+use telemetry::Sink;
 
 use crate::answer_log::AnswerLog;
 use crate::catalog::{Asked, Catalog, Selection};
 use crate::deadline::Timed;
 use crate::error::{AnswerError, RequestError};
+use crate::limits::MEASURE_MAX;
 use crate::lookup::{Lookup, Pinned};
 use crate::merge::AsOf;
 use crate::request::{self, Target};
 use crate::response;
+use crate::service_metrics::ServiceMetrics;
 use crate::sources::{SnapshotSource, TileSource};
 
 /// Entities of one batch.
@@ -37,6 +41,7 @@ pub struct Service {
     clock: Clock,
     values_max: usize,
     answer_log: Option<AnswerLog>,
+    metrics: Option<ServiceMetrics>,
 }
 
 impl Service {
@@ -51,7 +56,7 @@ impl Service {
     ) -> Self {
         let (tiles, snapshots) = (Timed::new("the tile store", tiles), Timed::new("the snapshot", snapshots));
         let lookup = Lookup::new(Catalog::new(set), Arc::new(tiles), Arc::new(snapshots));
-        Self { lookup, plan, clock, values_max: VALUES_MAX, answer_log: None }
+        Self { lookup, plan, clock, values_max: VALUES_MAX, answer_log: None, metrics: None }
     }
 
     /// Answers batches of at most `values_max` values, where what carries the response takes less than
@@ -70,6 +75,29 @@ impl Service {
         self
     }
 
+    /// Tells a sink of its answers, and of the cache that its snapshots are read through.
+    #[must_use]
+    pub fn with_metrics(mut self, sink: Arc<dyn Sink>, cache: Option<Arc<SnapshotCache>>) -> Self {
+        self.metrics = Some(ServiceMetrics::new(sink, cache));
+        self
+    }
+
+    /// Tells the sink what is true without a request: how old the snapshot is, and what the cache did.
+    pub async fn measure(&self) {
+        if self.metrics.is_some() {
+            // A store that is slow is no reason to say nothing.
+            let _ = tokio::time::timeout(MEASURE_MAX, self.pin()).await;
+            self.measure_cache();
+        }
+    }
+
+    /// Tells the sink what the cache did. It waits for nothing.
+    pub fn measure_cache(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.cache();
+        }
+    }
+
     /// The features that can be asked for.
     pub const fn catalog(&self) -> &Catalog {
         self.lookup.catalog()
@@ -81,7 +109,7 @@ impl Service {
         let selection = self.catalog().select(&request.features)?;
         let question = self.question(&request.number, request.party, request.level, &selection)?;
         let more = request::more_levels(&request.more_levels, question.target.level)?;
-        let pinned = self.lookup.pin().await;
+        let pinned = self.pin().await;
         let of_level = async |level| {
             let target = self.target(&request.number, request.party, response::level(level).into())?;
             let asked = self.catalog().asked_of(&selection, target.party, target.level);
@@ -118,7 +146,7 @@ impl Service {
         if values > self.values_max {
             return Err(RequestError::TooManyValues { count: values, max: self.values_max }.into());
         }
-        let pinned = self.lookup.pin().await;
+        let pinned = self.pin().await;
         let results = stream::iter(questions)
             .map(|question| async {
                 let answered = match question {
@@ -138,8 +166,9 @@ impl Service {
         let target = self.target(&request.number, request.party, request.level)?;
         let feature = self.catalog().series(&request.feature, target.party, target.level)?;
         let entity = Entity::new(feature.party, target.level, &target.key);
-        let (as_of, pinned) = (self.now(), self.lookup.pin().await);
+        let (as_of, pinned) = (self.now(), self.pin().await);
         let series = self.lookup.series(feature, &entity, as_of, &pinned).await?;
+        self.note_degraded(!series.degraded.is_empty());
         Ok(response::series(self.catalog(), &entity, feature, as_of, &series))
     }
 
@@ -158,6 +187,22 @@ impl Service {
 
     pub(crate) const fn plan(&self) -> &NumberPlan {
         &self.plan
+    }
+
+    /// The snapshot that a request is answered from.
+    pub(crate) async fn pin(&self) -> Pinned {
+        let pinned = self.lookup.pin().await;
+        if let Some(metrics) = &self.metrics {
+            metrics.pinned(&pinned, (self.clock)());
+        }
+        pinned
+    }
+
+    /// Tells of an answer that lacks something.
+    pub(crate) fn note_degraded(&self, is_degraded: bool) {
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| is_degraded) {
+            metrics.degraded();
+        }
     }
 
     fn as_of(&self, sent: Option<&Timestamp>) -> Result<AsOf, RequestError> {
@@ -194,6 +239,7 @@ impl Service {
     ) -> Result<v1::GetFeaturesResponse, AnswerError> {
         let Question { target, asked } = question;
         let reply = self.lookup.answer(target.level, &target.key, asked, as_of, pinned).await?;
+        self.note_degraded(!reply.degraded.is_empty());
         let response = response::features(self.catalog(), target, as_of, &reply);
         if let Some(log) = &self.answer_log {
             log.note(target, as_of, (self.clock)(), &reply, &response);

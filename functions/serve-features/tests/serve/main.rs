@@ -15,4 +15,5 @@ mod running;
 mod series;
 mod stores;
 mod training;
+mod watched;
 mod world;

@@ -12,7 +12,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsa
 use serve_features::Service;
 use serve_features::access::Access;
 use serve_features::client::{self, Credentials, Transport};
+use serve_features::metrics_page::Metrics;
 use serve_features::native::{Exposure, NativeError, NativeServer, Tls, TlsFiles};
+use telemetry::Watch;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -31,7 +33,17 @@ pub struct Running {
 
 impl Running {
     pub async fn start(service: Arc<Service>, exposure: Exposure) -> Self {
+        Self::start_watched(service, exposure, Watch::default(), None).await
+    }
+
+    pub async fn start_watched(
+        service: Arc<Service>,
+        exposure: Exposure,
+        watch: Watch,
+        metrics: Option<Metrics>,
+    ) -> Self {
         let server = NativeServer::bind_with(LOOPBACK, service, exposure.clone()).await.unwrap();
+        let server = server.with_watch(watch, metrics);
         let address = server.address();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(server.serve(async {

@@ -18,7 +18,7 @@ use serve_features::sources::{Current, Days, Recorded, Snapshot, SnapshotSource,
 use serve_features::stores::{PublishedSnapshots, StoredTiles};
 use snapshot::{
     DayGap, DayTiles, Face, LeftOut, Manifest, MissingDay, OnlineRow, OnlineWriter, PackedWriter, Publication, RunId,
-    StoredRow, TileFile, UtcDay, WindowStates, daily_key, online_key,
+    SnapshotCache, StoredRow, TileFile, UtcDay, WindowStates, daily_key, online_key,
 };
 use tempfile::TempDir;
 use tiles::{
@@ -122,6 +122,11 @@ impl World {
 
     /// The same, not shared yet.
     pub async fn service_alone(&self) -> Service {
+        self.service_with(Arc::default()).await
+    }
+
+    /// The same with a cache that is looked into.
+    pub async fn service_with(&self, cache: Arc<SnapshotCache>) -> Service {
         let now_ms = self.now_ms;
         let clock: serve_features::Clock = Arc::new(move || now_ms);
         let stored = StoredTiles::new(self.tiles().await, Arc::clone(&self.set), Arc::clone(&clock));
@@ -137,7 +142,7 @@ impl World {
         let published = PublishedSnapshots::new(
             Objects::in_folder(self.folder.path()),
             Arc::clone(&self.set),
-            Arc::default(),
+            cache,
             Arc::clone(&clock),
         );
         let snapshots = Arc::new(Failing {
