@@ -13,15 +13,17 @@ use count_calls::{CounterSettings, Lateness};
 use event_source::{Error, FileCheckpoints, Settings};
 use indicatif::HumanCount;
 use objects::Location;
+use telemetry::Function;
 use tiles::DynamoTiles;
 
 use crate::defaults::{FeatureFile, STREAM, TILE_TABLE};
 use crate::endpoints::Endpoint;
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::stop_signal;
+use crate::observed::Observed;
 use crate::output::print;
 use crate::pipeline::{Consumer, ConsumerParts};
-use crate::{clock, locations, times};
+use crate::{clock, locations, metrics_server, times};
 
 /// How often a shard of a local stream is read that has nothing new. That of an account has a quota of reads, and
 /// is read as often as Lambda reads it.
@@ -68,6 +70,9 @@ pub(crate) struct Arguments {
     /// End when everything is taken that the stream holds
     #[arg(long)]
     until_drained: bool,
+    /// Port on 127.0.0.1 for GET /metrics, which Prometheus reads; 0 takes a free one [default: none]
+    #[arg(long, value_name = "PORT")]
+    metrics_port: Option<u16>,
     #[command(flatten)]
     definitions: FeatureFile,
 }
@@ -84,6 +89,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         ..Settings::default()
     };
     settings.check().or_user()?;
+    let observed = Observed::start("count-calls", &[Function::CountCalls])?;
     let checkpoints = FileCheckpoints::open(&arguments.checkpoints).or_user()?;
     let quarantine = locations::open(&arguments.quarantine).await?;
     let endpoint = Endpoint { flag: "--kinesis-endpoint", url: arguments.kinesis_endpoint.as_deref() };
@@ -113,10 +119,18 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
             ..CounterSettings::default()
         },
         source: settings,
+        watch: observed.watch(),
+    };
+    let metrics = match (arguments.metrics_port, &observed.exposition) {
+        (Some(port), Some(exposition)) => Some(metrics_server::start(port, Arc::clone(exposition)).await?),
+        _ => None,
     };
     let started = Consumer::start_from(parts, Arc::new(checkpoints), clock::now_ms()).await;
     let Consumer { running, totals } = started.or_internal()?;
     print(&ready)?;
+    if let Some((address, _)) = &metrics {
+        print(&format!("metrics  http://{address}/metrics\n"))?;
+    }
     let (control, progress) = (running.control(), running.progress());
     if arguments.until_drained {
         control.drain();
@@ -131,6 +145,10 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
             ended.await
         }
     };
+    observed.finish().await;
+    if let Some((_, serving)) = metrics {
+        serving.abort();
+    }
     ended.map_err(|error| match error {
         Error::Checkpoint(_) | Error::OtherStream { .. } => Failure::user(error),
         Error::Source(_) | Error::Broken { .. } => Failure::internal(error),

@@ -13,6 +13,7 @@ use count_calls::{BatchReport, CallCounter, CounterSettings, ObjectQuarantine};
 use event_source::{Checkpoints, EventSource, KinesisSource, MemoryCheckpoints, RunningSource, Settings};
 use objects::Objects;
 use serve_features::answer_log::AnswerLog;
+use serve_features::metrics_page::Metrics;
 use serve_features::native::{Exposure, NativeServer};
 use serve_features::sources::{SnapshotSource, TileSource};
 use serve_features::stores::{NoTiles, PublishedSnapshots, StoredTiles};
@@ -20,10 +21,13 @@ use serve_features::{Clock, Service};
 use snapshot::SnapshotCache;
 pub(crate) use stream_writer::Outgoing;
 use stream_writer::{Patience, PutError};
+use telemetry::Watch;
 use tiles::DynamoTiles;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use crate::observed::Observed;
 
 /// Puts records on the stream; those that it turns away are put again.
 pub(crate) async fn put_records(kinesis: &Kinesis, stream: &str, records: &[Outgoing]) -> Result<(), PutError> {
@@ -39,6 +43,8 @@ pub(crate) struct ConsumerParts {
     pub(crate) set: Arc<FeatureSet>,
     pub(crate) counter: CounterSettings,
     pub(crate) source: Settings,
+    /// Told of each batch.
+    pub(crate) watch: Watch,
 }
 
 /// The consumer, running.
@@ -59,7 +65,7 @@ impl Consumer {
         checkpoints: Arc<dyn Checkpoints>,
         now_ms: i64,
     ) -> anyhow::Result<Self> {
-        let ConsumerParts { kinesis, stream, tiles, quarantine, set, counter, source } = parts;
+        let ConsumerParts { kinesis, stream, tiles, quarantine, set, counter, source, watch } = parts;
         let plan = Arc::new(NumberPlan::new(&set.settings().default_region)?);
         let timeout = source.function_timeout;
         let totals = Arc::new(StdMutex::new(BatchReport::default()));
@@ -67,11 +73,13 @@ impl Consumer {
         // As on Lambda, a function keeps its tiles from batch to batch of its shard.
         let functions: Functions = Arc::default();
         let handler = move |event: KinesisEvent| {
-            let (functions, seen) = (Arc::clone(&functions), Arc::clone(&seen));
+            let (functions, seen, sink) = (Arc::clone(&functions), Arc::clone(&seen), watch.sink.clone());
             let shard = shard_of(&event);
             let fresh = || {
                 let quarantine = ObjectQuarantine::new(quarantine.clone());
-                CallCounter::new(tiles.clone(), quarantine, Arc::clone(&set), Arc::clone(&plan), counter)
+                let counter =
+                    CallCounter::new(tiles.clone(), quarantine, Arc::clone(&set), Arc::clone(&plan), counter);
+                counter.with_tracer(watch.tracer.clone())
             };
             let function = {
                 let mut functions = functions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,6 +88,9 @@ impl Consumer {
             async move {
                 let (response, report) = function.lock().await.handle(event, Instant::now() + timeout).await?;
                 tracing::info!(report = %serde_json::to_string(&report).unwrap_or_default(), "batch");
+                if let Some(sink) = sink {
+                    sink.record(&report.measurements());
+                }
                 seen.lock().unwrap_or_else(PoisonError::into_inner).merge(&report);
                 Ok::<_, count_calls::HandleError>(response)
             }
@@ -106,9 +117,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the service.
-    pub(crate) async fn start(address: SocketAddr, service: Service, exposure: Exposure) -> anyhow::Result<Self> {
-        let server = NativeServer::bind_with(address, Arc::new(service), exposure).await?;
+    /// Starts the service, which shows what is observed to whoever may ask it.
+    pub(crate) async fn start(
+        address: SocketAddr,
+        service: Service,
+        exposure: Exposure,
+        observed: &Observed,
+    ) -> anyhow::Result<Self> {
+        let service = Arc::new(service);
+        let metrics = observed.exposition.clone();
+        let metrics = metrics.map(|exposition| Metrics { exposition, service: Arc::clone(&service) });
+        let server = NativeServer::bind_with(address, service, exposure).await?.with_watch(observed.watch(), metrics);
         let address = server.address();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(server.serve(async {

@@ -10,6 +10,7 @@ use aws_sdk_kinesis::Client as Kinesis;
 use call_files::FileCall;
 use cdr::NumberPlan;
 use indicatif::HumanCount;
+use telemetry::Tracer;
 use tokio::time::{Instant as Moment, sleep_until};
 
 use crate::call_input::{ReadFlags, Refusals, read_calls};
@@ -19,7 +20,8 @@ use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
 use crate::pipeline::{Outgoing, put_records};
-use crate::{clock, progress};
+use crate::sending::Sending;
+use crate::{clock, observed, progress};
 
 /// Calls of one replay: they are put in order in memory, some 500 bytes each.
 const CALLS_MAX: usize = 4_000_000;
@@ -123,8 +125,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let started = Instant::now();
     let Arguments { stream, speed, .. } = arguments;
     let bar = progress::bar("put calls", total, "calls");
-    let work = put_all(&kinesis, &stream, calls, speed, |put| bar.set_position(put));
+    let tracer = observed::tracer("tollwatch-replay")?;
+    let producer = Producer { kinesis, stream, tracer };
+    let work = producer.put_all(calls, speed, |put| bar.set_position(put));
     unless_interrupted("the calls put so far stay on the stream", None, async { work.await.or_internal() }).await?;
+    observed::finish(producer.tracer.as_ref()).await;
+    let Producer { stream, .. } = producer;
     bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     print(&format!(
@@ -188,35 +194,50 @@ fn warn_of_lateness(age_ms: i64) {
     }
 }
 
-async fn put_all(
-    kinesis: &Kinesis,
-    stream: &str,
-    calls: Vec<Recorded>,
-    speed: Speed,
-    mut progress: impl FnMut(u64),
-) -> anyhow::Result<()> {
-    let started = Moment::now();
-    let first_ms = calls.first().map_or(0, |call| call.came_ms);
-    let mut put = 0;
-    let mut calls = calls.into_iter().peekable();
-    while let Some(next) = calls.peek() {
-        let due = speed.due(next.came_ms - first_ms);
-        let elapsed = started.elapsed();
-        if due > elapsed {
-            sleep_until(started + due.max(elapsed + TICK)).await;
+/// Who puts calls on a stream.
+struct Producer {
+    kinesis: Kinesis,
+    stream: String,
+    tracer: Option<Tracer>,
+}
+
+impl Producer {
+    async fn put_all(&self, calls: Vec<Recorded>, speed: Speed, mut progress: impl FnMut(u64)) -> anyhow::Result<()> {
+        let started = Moment::now();
+        let first_ms = calls.first().map_or(0, |call| call.came_ms);
+        let mut put = 0;
+        let mut calls = calls.into_iter().peekable();
+        while let Some(next) = calls.peek() {
+            let due = speed.due(next.came_ms - first_ms);
+            let elapsed = started.elapsed();
+            if due > elapsed {
+                sleep_until(started + due.max(elapsed + TICK)).await;
+            }
+            let elapsed = started.elapsed();
+            let mut ready = Vec::new();
+            while ready.len() < PUT_STEP
+                && let Some(call) = calls.next_if(|call| speed.due(call.came_ms - first_ms) <= elapsed)
+            {
+                ready.push(call.outgoing);
+            }
+            self.put(ready).await.inspect(|count| {
+                put += count;
+                progress(put);
+            })?;
         }
-        let elapsed = started.elapsed();
-        let mut ready = Vec::new();
-        while ready.len() < PUT_STEP
-            && let Some(call) = calls.next_if(|call| speed.due(call.came_ms - first_ms) <= elapsed)
-        {
-            ready.push(call.outgoing);
-        }
-        put_records(kinesis, stream, &ready).await?;
-        put += ready.len() as u64;
-        progress(put);
+        Ok(())
     }
-    Ok(())
+
+    /// Puts some, under a span of their own; says how many.
+    async fn put(&self, mut ready: Vec<Outgoing>) -> anyhow::Result<u64> {
+        let sending = Sending::begin(self.tracer.as_ref(), &self.stream, ready.len());
+        for call in &mut ready {
+            call.bytes = sending.traced(std::mem::take(&mut call.bytes));
+        }
+        let put = put_records(&self.kinesis, &self.stream, &ready).await;
+        sending.end(&put);
+        put.map(|()| ready.len() as u64)
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use objects::Location;
 use shared_cache::RedisRanges;
 use snapshot::{CacheSizes, SnapshotCache};
+use telemetry::Function;
 use tiles::DynamoTiles;
 
 use crate::answer_log::AnswerLogFlags;
@@ -14,6 +15,7 @@ use crate::endpoints::Endpoint;
 use crate::exposure::{ExposureFlags, reload_at_hangup};
 use crate::failure::{Blame as _, Outcome};
 use crate::interrupt::catch_stop;
+use crate::observed::Observed;
 use crate::output::print;
 use crate::pipeline::{Running, service, snapshots};
 use crate::{clock, locations};
@@ -53,6 +55,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let set = arguments.definitions.read()?;
     let exposure = arguments.exposure.read()?;
+    let observed = Observed::start("serve-features", &[Function::ServeFeatures])?;
     exposure.check(arguments.address).or_user()?;
     let data = locations::open(&arguments.data).await?;
     data.check_exists().await.or_user()?;
@@ -74,13 +77,17 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         watching = Some(tokio::spawn(shared.clone().watch()));
         cache = cache.with_shared(Arc::new(shared));
     }
-    let snapshots = snapshots(&set, data, Arc::new(clock::now_ms), Arc::new(cache));
+    let cache = Arc::new(cache);
+    let snapshots = snapshots(&set, data, Arc::new(clock::now_ms), Arc::clone(&cache));
     // Says so if there is none.
     if let Err(error) = snapshots.current().await {
         tracing::warn!(target: "tollwatch", %error, "the snapshot cannot be read: windows of more than a day are missing until it can");
     }
-    let service = service(&set, tiles, snapshots, Arc::new(clock::now_ms), answer_log).or_user()?;
-    let running = Running::start(arguments.address, service, exposure.clone()).await.or_user()?;
+    let mut service = service(&set, tiles, snapshots, Arc::new(clock::now_ms), answer_log).or_user()?;
+    if let Some(sink) = observed.sink() {
+        service = service.with_metrics(sink, Some(cache));
+    }
+    let running = Running::start(arguments.address, service, exposure.clone(), &observed).await.or_user()?;
     let address = running.address;
     if let (false, Some(lack)) = (address.ip().to_canonical().is_loopback(), exposure.lack()) {
         eprintln!(
@@ -95,6 +102,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     stop.await;
     eprintln!("tollwatch: finishing the requests in flight");
     let stopped = running.stop().await.or_internal();
+    observed.finish().await;
     reloading.abort();
     if let Some(watching) = watching {
         watching.abort();

@@ -11,7 +11,9 @@ pub fn tollwatch() -> Command {
     let folder = test.ancestors().nth(2).unwrap_or(Path::new("target/debug"));
     let mut command = Command::new(folder.join(format!("tollwatch-under-test{}", std::env::consts::EXE_SUFFIX)));
     // What whoever runs the tests has set is not meant for them.
-    command.env_remove("TOLLWATCH_LOG").env_remove("TOLLWATCH_TOKEN_FILE").env_remove("TOLLWATCH_STACK");
+    for variable in ["TOLLWATCH_LOG", "TOLLWATCH_TOKEN_FILE", "TOLLWATCH_STACK", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
+        command.env_remove(variable);
+    }
     command
 }
 

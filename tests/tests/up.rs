@@ -20,6 +20,7 @@ struct Up {
     child: Child,
     lines: Receiver<String>,
     url: String,
+    metrics: String,
     /// Numbers that call, as it names them.
     numbers: Vec<String>,
 }
@@ -35,12 +36,13 @@ impl Up {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut up = Self { child, lines, url: String::new(), numbers: Vec::new() };
+        let mut up = Self { child, lines, url: String::new(), metrics: String::new(), numbers: Vec::new() };
         loop {
             let line = up.lines.recv_timeout(PATIENCE).expect("it does not come up");
             let words: Vec<&str> = line.split_whitespace().collect();
             match words[..] {
                 ["service", url, ..] => url.clone_into(&mut up.url),
+                ["metrics", url, ..] => url.clone_into(&mut up.metrics),
                 ["tollwatch", "get", number, ..] => up.numbers.push(number.to_owned()),
                 ["Ctrl-C", ..] => return up,
                 _ => {}
@@ -91,6 +93,18 @@ impl Up {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(" 200 "), "{answer}");
         serde_json::from_str(body).unwrap()
+    }
+
+    /// What Prometheus does.
+    fn scrape(&self) -> String {
+        let path = self.metrics.strip_prefix(&self.url).unwrap();
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nhost: {}\r\n\r\n", self.address()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
+        answer
     }
 
     /// Asks until the number has made that many calls.
@@ -205,6 +219,16 @@ fn calls_are_counted_answered_archived_and_remembered() {
         }
         assert!(Instant::now() < deadline, "the answers never agree");
     }
+
+    let scraped = up.scrape();
+    let sample = |name: &str| -> f64 {
+        let line = scraped.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {scraped}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(sample("tollwatch_calls_counted_total") >= 5.0);
+    assert!(sample("tollwatch_write_units_total") >= 5.0);
+    assert!(sample("tollwatch_requests_total{method=\"get_features\",code=\"ok\"}") >= 3.0);
+    assert!(!scraped.contains(&number[1..]), "no number is in a metric");
 
     let shown = state.to_str().unwrap();
     refused(&["up", "--folder", shown, "--port", "0"], &["in use", "tiles.sqlite"]);

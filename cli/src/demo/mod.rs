@@ -26,6 +26,7 @@ use objects::Objects;
 use oracle::Recount;
 use serve_features::native::Exposure;
 use snapshot::{RunId, Snapshot};
+use telemetry::Watch;
 use tiles::DynamoTiles;
 
 use crate::batch_progress::BatchProgress;
@@ -34,6 +35,7 @@ use crate::demo::material::Material;
 use crate::demo::report::{DemoReport, Step};
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::unless_interrupted;
+use crate::observed::Observed;
 use crate::pipeline::{Consumer, ConsumerParts, Running, put_records, service, snapshots};
 use crate::run_folder;
 use crate::{clock, progress, times};
@@ -126,7 +128,9 @@ async fn play(arguments: Arguments, temporary: &Path) -> Outcome {
     let clock = Arc::new(move || end_ms);
     let snapshots = snapshots(&set, data, clock.clone(), Arc::default());
     let service = service(&set, Some(stream.tiles.clone()), snapshots, clock, None).or_internal()?;
-    let service = Running::start(([127, 0, 0, 1], 0).into(), service, Exposure::default()).await.or_internal()?;
+    let service = Running::start(([127, 0, 0, 1], 0).into(), service, Exposure::default(), &Observed::default())
+        .await
+        .or_internal()?;
     let url = format!("http://{}", service.address);
     let started = Instant::now();
     let served = serve_check::check(&url, &set, &truth, &material).await.or_internal()?;
@@ -227,6 +231,7 @@ async fn stream_calls(
                 covers_from_ms: Some(material.stream_from_ms),
                 ..CounterSettings::default()
             },
+            watch: Watch::default(),
             source: Settings {
                 batch_size: 1_000,
                 batching_window: Duration::from_millis(200),

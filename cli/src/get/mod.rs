@@ -7,14 +7,17 @@ use ::features::{Level, Party};
 use anyhow::anyhow;
 use connectrpc::{ConnectError, ErrorCode, Protocol};
 use proto::v1;
+use proto::v1::FeatureServiceClient;
 use serve_features::client::{self, Spoken};
+use serve_features::watch::TRACEPARENT;
+use telemetry::SpanKind;
 
 use crate::credentials::CredentialFlags;
 use crate::defaults::SERVICE_URL;
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::output::print;
 use crate::signed::Signed;
-use crate::times;
+use crate::{observed, times};
 
 /// What it is told.
 #[derive(clap::Args)]
@@ -50,24 +53,45 @@ pub(crate) struct Arguments {
 /// Asks and prints.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let credentials = arguments.credentials.credentials();
-    let answered = match signing::signer(&arguments.url, arguments.iam, &credentials).await? {
-        None => client::connect_with(&arguments.url, &credentials).or_user()?.get_features(arguments.request()).await,
-        // Native gRPC does not pass a function URL.
-        Some(signer) => {
-            let parts = client::parts(&arguments.url, &credentials, Protocol::Connect);
-            let (config, transport) = parts.or_user()?;
-            let client = v1::FeatureServiceClient::new(Signed::new(transport, signer), config);
-            client.get_features(arguments.request()).await
-        }
-    };
-    let response = match answered {
-        Ok(response) => response.into_owned(),
-        Err(error) => return Err(explain(&error, &arguments.url).await),
-    };
-    if arguments.json {
-        return print(&(serde_json::to_string(&response).or_internal()? + "\n"));
+    let signer = signing::signer(&arguments.url, arguments.iam, &credentials).await?;
+    // Native gRPC does not pass a function URL.
+    let protocol = if signer.is_some() { Protocol::Connect } else { Protocol::Grpc };
+    let (mut config, transport) = client::parts(&arguments.url, &credentials, protocol).or_user()?;
+    let tracer = observed::tracer("tollwatch-get")?;
+    let mut span = tracer.as_ref().map(|tracer| {
+        let name = format!("{}/GetFeatures", v1::FEATURE_SERVICE_SERVICE_NAME);
+        let mut span = tracer.span(name, SpanKind::Client, None);
+        span.set("rpc.system", if signer.is_some() { "connect_rpc" } else { "grpc" });
+        span.set("rpc.service", v1::FEATURE_SERVICE_SERVICE_NAME);
+        span.set("rpc.method", "GetFeatures");
+        span
+    });
+    if let Some(span) = &span {
+        config = config.with_default_header(TRACEPARENT, span.context().to_string());
     }
-    print(&table::render(&response))
+    let request = arguments.request();
+    let answered = match signer {
+        None => FeatureServiceClient::new(transport, config).get_features(request).await,
+        Some(signer) => FeatureServiceClient::new(Signed::new(transport, signer), config).get_features(request).await,
+    };
+    if let (Err(error), Some(span)) = (&answered, &mut span) {
+        span.fail(error.code.as_str());
+    }
+    drop(span);
+    let shown = match answered {
+        Ok(response) => show(&arguments, &response.into_owned()),
+        Err(error) => Err(explain(&error, &arguments.url).await),
+    };
+    // Nobody waits for it who reads the answer.
+    observed::finish(tracer.as_ref()).await;
+    shown
+}
+
+fn show(arguments: &Arguments, response: &v1::GetFeaturesResponse) -> Outcome {
+    if arguments.json {
+        return print(&(serde_json::to_string(response).or_internal()? + "\n"));
+    }
+    print(&table::render(response))
 }
 
 impl Arguments {

@@ -19,6 +19,7 @@ use crate::archive::Archive;
 use crate::clock;
 use crate::defaults::STREAM;
 use crate::failure::{Blame as _, Failure, Outcome};
+use crate::observed::Observed;
 use crate::pipeline::{Consumer, ConsumerParts, Running};
 use crate::up::SHARDS;
 use crate::up::feeder::{Ended, Feeder};
@@ -39,6 +40,7 @@ pub(crate) struct System {
     pub(crate) archived: Archived,
     pub(crate) state: State,
     pub(crate) service: Running,
+    pub(crate) observed: Observed,
 }
 
 /// A stream and those who read it.
@@ -120,6 +122,7 @@ impl System {
                 poll_interval: Duration::from_millis(50),
                 ..Settings::default()
             },
+            watch: self.observed.watch(),
         };
         let consumer = Consumer::start(parts, now_ms).await.or_internal()?;
         let archive = Archive {
@@ -137,6 +140,7 @@ impl System {
     /// Stops the service and the endpoints, and notes that all is well if it is.
     pub(crate) async fn end(mut self, lived: Outcome) -> Outcome {
         self.service.stop().await.or_internal()?;
+        self.observed.finish().await;
         self.local.shutdown().await;
         if lived.is_ok() {
             let until_ms = clock::now_ms();

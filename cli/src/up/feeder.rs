@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws_sdk_kinesis::Client as Kinesis;
 use cdr_generator::{Arrival, ConfigError, Delivered};
+use telemetry::Tracer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -14,6 +15,7 @@ use tokio::time::sleep;
 use crate::clock;
 use crate::defaults::STREAM;
 use crate::pipeline::{Outgoing, put_records};
+use crate::sending::Sending;
 use crate::up::live::Traffic;
 
 /// Records made ahead of their time.
@@ -62,16 +64,17 @@ pub(crate) struct Feeder {
     producer: Option<JoinHandle<Result<(), ConfigError>>>,
     /// Made, and not due yet.
     next: Option<Arrival>,
+    tracer: Option<Tracer>,
     pub(crate) sent: Arc<Sent>,
 }
 
 impl Feeder {
     /// Begins to make calls that arrive from now on.
-    pub(crate) fn start(traffic: Traffic) -> Self {
+    pub(crate) fn start(traffic: Traffic, tracer: Option<Tracer>) -> Self {
         let (sender, arrivals) = mpsc::channel(AHEAD);
         let now_ms = clock::now_ms();
         let producer = tokio::task::spawn_blocking(move || traffic.produce(now_ms, &sender));
-        Self { arrivals, producer: Some(producer), next: None, sent: Arc::default() }
+        Self { arrivals, producer: Some(producer), next: None, tracer, sent: Arc::default() }
     }
 
     /// Puts calls on the stream as they arrive, until told to stop or `bytes_max` bytes were put.
@@ -105,14 +108,22 @@ impl Feeder {
                 }
                 continue;
             }
+            let sending = Sending::begin(self.tracer.as_ref(), STREAM, due.len());
             let (kinds, records): (Vec<Delivered>, Vec<Outgoing>) = due
                 .into_iter()
                 .map(|arrival| {
-                    let record = Outgoing { partition_key: arrival.partition_key.to_string(), bytes: arrival.bytes };
-                    (arrival.delivered, record)
+                    let partition_key = arrival.partition_key.to_string();
+                    // What is broken is left as it is.
+                    let bytes = match arrival.delivered {
+                        Delivered::Call(_) | Delivered::Duplicate(_) => sending.traced(arrival.bytes),
+                        Delivered::Invalid(_) => arrival.bytes,
+                    };
+                    (arrival.delivered, Outgoing { partition_key, bytes })
                 })
                 .unzip();
-            put_records(kinesis, STREAM, &records).await?;
+            let put = put_records(kinesis, STREAM, &records).await;
+            sending.end(&put);
+            put?;
             bytes += records.iter().map(|record| record.bytes.len()).sum::<usize>();
             kinds.iter().for_each(|kind| self.sent.enter(kind));
         }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serve_features::metrics_page::METRICS_PATH;
+
 use crate::defaults::{SERVICE_URL, STATE_FOLDER, STREAM, TILE_TABLE};
 use crate::up::Arguments;
 use crate::up::epoch::System;
@@ -13,6 +15,7 @@ pub(crate) fn text(system: &System, examples: &Examples, arguments: &Arguments) 
     let endpoints = system.local.endpoints();
     let mut text = format!(
         "service   {url}  gRPC, gRPC-Web, Connect and JSON; feature set {}\n\
+         metrics   {url}{METRICS_PATH}  for Prometheus
          DynamoDB  {}  table {TILE_TABLE}\n\
          Kinesis   {}  stream {STREAM}\n\
          folder    {}\n\n",

@@ -13,6 +13,7 @@ use event_source::Settings;
 use local_aws::LocalAws;
 use objects::Objects;
 use snapshot::{RAW, UtcDay};
+use telemetry::Watch;
 use tiles::DynamoTiles;
 
 use crate::failure::{Blame as _, Failure};
@@ -86,6 +87,8 @@ pub(crate) async fn stream(history: &History, parts: Parts<'_>) -> Result<(), Fa
                 covers_from_ms: Some(from_ms),
                 ..CounterSettings::default()
             },
+            // What was counted before the start is no work of this run.
+            watch: Watch::default(),
             source: Settings {
                 batch_size: 5_000,
                 batching_window: Duration::from_millis(500),

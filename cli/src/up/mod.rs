@@ -26,7 +26,8 @@ use indicatif::HumanCount;
 use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig, Ports};
 use objects::Objects;
 use serve_features::native::Exposure;
-use snapshot::RAW;
+use snapshot::{RAW, SnapshotCache};
+use telemetry::Function;
 use tiles::DynamoTiles;
 use tokio::sync::watch;
 
@@ -34,6 +35,7 @@ use crate::answer_log::AnswerLogFlags;
 use crate::defaults::{FeatureFile, STATE_FOLDER, TILE_TABLE};
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::stop_signal;
+use crate::observed::Observed;
 use crate::output::print;
 use crate::pipeline::{self, Running, service};
 use crate::up::epoch::{System, Totals};
@@ -46,6 +48,8 @@ use crate::{clock, progress, times};
 
 /// Shards of the stream.
 const SHARDS: u32 = 2;
+/// What of the catalogue it exports: what it runs.
+const FUNCTIONS: [Function; 3] = [Function::CountCalls, Function::ServeFeatures, Function::RecomputeFeatures];
 /// Days of history before the one of the first start.
 const HISTORY_DAYS: u32 = 7;
 /// How often tiles that expired are deleted: the embedded table does not do it by itself.
@@ -96,6 +100,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let address = (Ipv4Addr::LOCALHOST, arguments.port).into();
     check_port(address)?;
     let answer_log = arguments.answer_log.open()?;
+    let observed = Observed::start("tollwatch-up", &FUNCTIONS)?;
     let cannot = || format!("cannot write to the folder {}: choose another with --folder", folder.display());
     std::fs::create_dir_all(folder.join(RAW)).with_context(cannot).or_user()?;
     let mut stop = watch_for_stop();
@@ -124,14 +129,18 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     tiles.create_table_if_missing().await.or_internal()?;
     let data = Objects::in_folder(folder);
     let now_ms = Arc::new(clock::now_ms);
-    let snapshots = pipeline::snapshots(&set, data.clone(), now_ms.clone(), Arc::default());
-    let service = service(&set, Some(tiles.clone()), snapshots, now_ms, answer_log).or_user()?;
-    let service = Running::start(address, service, Exposure::default()).await.or_user()?;
+    let cache = Arc::new(SnapshotCache::default());
+    let snapshots = pipeline::snapshots(&set, data.clone(), now_ms.clone(), Arc::clone(&cache));
+    let mut service = service(&set, Some(tiles.clone()), snapshots, now_ms, answer_log).or_user()?;
+    if let Some(sink) = observed.sink() {
+        service = service.with_metrics(sink, Some(cache));
+    }
+    let service = Running::start(address, service, Exposure::default(), &observed).await.or_user()?;
 
     let archived = begin(&mut state, &arguments)?;
-    let snapshots = Snapshots { data: data.clone(), set: Arc::clone(&set) };
+    let snapshots = Snapshots { data: data.clone(), set: Arc::clone(&set), sink: observed.sink() };
     let plan = Arc::new(NumberPlan::new(&set.settings().default_region).or_internal()?);
-    let mut system = System { local, tiles, data, set, plan, archived, state, service };
+    let mut system = System { local, tiles, data, set, plan, archived, state, service, observed };
     let prepared = tokio::select! {
         prepared = prepare(&mut system, &snapshots, &arguments.folder) => prepared.map(|()| true),
         stopped = stop.changed() => Ok(stopped.is_err()),
@@ -251,7 +260,7 @@ async fn live(
     let traffic = Traffic { seed: arguments.seed, subscribers: arguments.subscribers, rate: arguments.rate };
     let examples = tokio::task::spawn_blocking(move || traffic.examples(clock::now_ms())).await;
     let examples = examples.context("the generator broke").or_internal()?.or_user()?;
-    let mut feeder = Feeder::start(traffic);
+    let mut feeder = Feeder::start(traffic, system.observed.tracer.clone());
     let mut counted = BatchReport::default();
     let batches = keep_snapshots(snapshots.clone(), system.archived.clone(), arguments.batch_every);
     let sweeps = keep_swept(system.tiles.clone());

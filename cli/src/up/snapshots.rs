@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ::features::{FeatureSet, MINUTE_MS};
 use anyhow::Context as _;
@@ -9,6 +10,7 @@ use batch::{BatchError, BatchOptions, BatchReport, HardFindings, Input, Rebuild}
 use call_files::ReadOptions;
 use objects::Objects;
 use snapshot::{CURRENT, Manifest, Pruning, RAW, Retention, RunId, UtcDay};
+use telemetry::Sink;
 
 use crate::failure::Failure;
 use crate::run_folder;
@@ -47,6 +49,8 @@ impl Archived {
 pub(crate) struct Snapshots {
     pub(crate) data: Objects,
     pub(crate) set: Arc<FeatureSet>,
+    /// Told of each run.
+    pub(crate) sink: Option<Arc<dyn Sink>>,
 }
 
 impl Snapshots {
@@ -87,9 +91,16 @@ impl Snapshots {
             // The stream and the service go on beside it.
             threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
         };
-        match batch::run(options, Arc::clone(&self.set), |_| {}).await {
+        let began = Instant::now();
+        let made = batch::run(options, Arc::clone(&self.set), |_| {}).await;
+        if let Err(BatchError::NoFiles { .. } | BatchError::NoCalls { .. } | BatchError::OtherDays { .. }) = made {
+            return Ok(None);
+        }
+        if let Some(sink) = &self.sink {
+            sink.record(&batch::measurements(&made, began.elapsed()));
+        }
+        match made {
             Ok(report) => Ok(Some(report)),
-            Err(BatchError::NoFiles { .. } | BatchError::NoCalls { .. } | BatchError::OtherDays { .. }) => Ok(None),
             Err(error) => Err(error).context("the batch job failed; the snapshot before it stays"),
         }
     }
@@ -128,7 +139,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(RAW)).unwrap();
         let set = Arc::new(FeatureSet::default_set().unwrap());
-        let snapshots = Snapshots { data: Objects::in_folder(folder.path()), set };
+        let snapshots = Snapshots { data: Objects::in_folder(folder.path()), set, sink: None };
         assert!(snapshots.make(1_795_244_765_004, None).await.unwrap().is_none());
         assert!(!snapshots.is_current(1_795_244_765_004).await.unwrap());
         snapshots.delete_old(1_795_244_765_004).await.unwrap();
