@@ -10,7 +10,7 @@ use telemetry::catalogue::recompute_features::{
 use crate::{BatchError, BatchReport, Outcome, Stage};
 
 /// What is told of a run that took so long, whatever came of it.
-pub fn measurements(run: &Result<BatchReport, BatchError>, took: Duration) -> Vec<Measurement> {
+pub fn measurements(run: Result<&BatchReport, &BatchError>, took: Duration) -> Vec<Measurement> {
     let mut measured = vec![RUNS.with([outcome(run)], 1.0), RUN_SECONDS.of(took.as_secs_f64())];
     let findings = match run {
         Ok(report) => {
@@ -28,7 +28,7 @@ pub fn measurements(run: &Result<BatchReport, BatchError>, took: Duration) -> Ve
     measured
 }
 
-fn outcome(run: &Result<BatchReport, BatchError>) -> &'static str {
+fn outcome(run: Result<&BatchReport, &BatchError>) -> &'static str {
     match run {
         Ok(BatchReport { outcome: Outcome::Snapshot, .. }) => "snapshot",
         Ok(BatchReport { outcome: Outcome::LedgerOnly, .. }) => "ledger",

@@ -146,7 +146,7 @@ async fn what_came_of_runs_is_measured() {
     let exposition = Exposition::of_functions(&[Function::RecomputeFeatures]);
     let run = async |name: &str, day| {
         let run = world.run(name, day, HardFindings::Stop).await;
-        exposition.record(&batch::measurements(&run, Duration::from_millis(1_500)));
+        exposition.record(&batch::measurements(run.as_ref(), Duration::from_millis(1_500)));
     };
     run("r1", 1).await;
     run("r2", 1).await;

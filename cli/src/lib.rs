@@ -37,7 +37,6 @@ mod progress;
 mod quarantine;
 mod replay;
 mod run_folder;
-mod sending;
 mod serve;
 mod signed;
 mod snapshots;

@@ -10,6 +10,7 @@ use aws_sdk_kinesis::Client as Kinesis;
 use call_files::FileCall;
 use cdr::NumberPlan;
 use indicatif::HumanCount;
+use stream_writer::Sending;
 use telemetry::Tracer;
 use tokio::time::{Instant as Moment, sleep_until};
 
@@ -20,7 +21,6 @@ use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
 use crate::pipeline::{Outgoing, put_records};
-use crate::sending::Sending;
 use crate::{clock, observed, progress};
 
 /// Calls of one replay: they are put in order in memory, some 500 bytes each.
@@ -230,13 +230,14 @@ impl Producer {
 
     /// Puts some, under a span of their own; says how many.
     async fn put(&self, mut ready: Vec<Outgoing>) -> anyhow::Result<u64> {
-        let sending = Sending::begin(self.tracer.as_ref(), &self.stream, ready.len());
+        let sending = Sending::begin(self.tracer.as_ref(), &self.stream, ready.len(), None);
         for call in &mut ready {
             call.bytes = sending.traced(std::mem::take(&mut call.bytes));
         }
         let put = put_records(&self.kinesis, &self.stream, &ready).await;
-        sending.end(&put);
-        put.map(|()| ready.len() as u64)
+        sending.end(put.is_ok());
+        put?;
+        Ok(ready.len() as u64)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws_sdk_kinesis::Client as Kinesis;
 use cdr_generator::{Arrival, ConfigError, Delivered};
+use stream_writer::Sending;
 use telemetry::Tracer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -15,7 +16,6 @@ use tokio::time::sleep;
 use crate::clock;
 use crate::defaults::STREAM;
 use crate::pipeline::{Outgoing, put_records};
-use crate::sending::Sending;
 use crate::up::live::Traffic;
 
 /// Records made ahead of their time.
@@ -108,7 +108,7 @@ impl Feeder {
                 }
                 continue;
             }
-            let sending = Sending::begin(self.tracer.as_ref(), STREAM, due.len());
+            let sending = Sending::begin(self.tracer.as_ref(), STREAM, due.len(), None);
             let (kinds, records): (Vec<Delivered>, Vec<Outgoing>) = due
                 .into_iter()
                 .map(|arrival| {
@@ -122,7 +122,7 @@ impl Feeder {
                 })
                 .unzip();
             let put = put_records(kinesis, STREAM, &records).await;
-            sending.end(&put);
+            sending.end(put.is_ok());
             put?;
             bytes += records.iter().map(|record| record.bytes.len()).sum::<usize>();
             kinds.iter().for_each(|kind| self.sent.enter(kind));

@@ -97,7 +97,7 @@ impl Snapshots {
             return Ok(None);
         }
         if let Some(sink) = &self.sink {
-            sink.record(&batch::measurements(&made, began.elapsed()));
+            sink.record(&batch::measurements(made.as_ref(), began.elapsed()));
         }
         match made {
             Ok(report) => Ok(Some(report)),

@@ -4,5 +4,7 @@
 //! counts once all the same, by its caller, `call_id` and start minute.
 
 mod put;
+mod sending;
 
 pub use put::{Outgoing, PUT_BYTES_MAX, PUT_RECORDS_MAX, Patience, Placed, Put, PutError, put_records};
+pub use sending::Sending;

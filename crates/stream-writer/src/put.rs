@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_request_has_no_more_records_and_bytes_than_it_may() {
         let record = |bytes: usize| Outgoing { partition_key: "k".to_owned(), bytes: vec![0; bytes] };
-        assert_eq!(requests(&[]), []);
+        assert!(requests(&[]).is_empty());
         assert_eq!(requests(&vec![record(10); 501]), [0..500, 500..501]);
         let largest = PUT_BYTES_MAX / 2 - 1;
         assert_eq!(requests(&[record(largest), record(largest), record(0)]), [0..2, 2..3]);

@@ -82,7 +82,7 @@ async fn patience_ends_and_later_requests_are_not_made() {
 async fn the_time_is_kept_between_attempts_and_while_waiting_for_an_answer() {
     let (url, requests) = stream(|_, _| false).await;
     let until = Some(Instant::now() + Duration::from_millis(300));
-    let slow = Patience { attempts_max: 1_000, first_pause: Duration::from_hours(1), until };
+    let slow = Patience { attempts_max: 2, first_pause: Duration::from_secs(2), until };
     let put = put_records(&local_aws::kinesis_client(&url), "calls", &records(1), slow).await;
     assert!(matches!(put.error, Some(PutError::TurnedAway { attempts: 1, .. })), "{:?}", put.error);
     assert_eq!(requests.lock().unwrap().len(), 1);

@@ -6,12 +6,15 @@ pub struct Configuration {
     /// `FEATURES_FILE`: the definitions in the function's zip, for the region of national numbers; `None` for the default
     /// set.
     pub features_file: Option<String>,
+    /// `STACK`: the dimension of metrics; `None`: none are written.
+    pub stack: Option<String>,
 }
 
 impl Configuration {
     /// Reads the variables through `variable`. One that is empty counts as not set.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        Self { features_file: variable("FEATURES_FILE").filter(|value| !value.is_empty()) }
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        Self { features_file: variable("FEATURES_FILE"), stack: variable("STACK") }
     }
 }
 

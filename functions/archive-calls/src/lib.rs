@@ -15,6 +15,7 @@ mod configuration;
 mod event;
 mod limits;
 mod line;
+mod measurements;
 mod report;
 mod transform;
 

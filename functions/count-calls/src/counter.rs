@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::streams::KinesisEventResponse;
-use cdr::{Lateness, NumberPlan, Parsed};
+use cdr::{CallRecord, Lateness, NumberPlan, Parsed};
 use features::{FeatureSet, Level, Observation, Observer, Party, SlotInput, SlotMask};
 use futures::StreamExt as _;
 use telemetry::Tracer;

@@ -16,6 +16,8 @@ pub struct Configuration {
     pub features_file: Option<String>,
     /// `ALLOWED_LATENESS_HOURS` (24): as that of count-calls, which would set aside what is older.
     pub lateness: Lateness,
+    /// `STACK`: the dimension of metrics; `None`: none are written.
+    pub stack: Option<String>,
 }
 
 /// A variable that is missing or wrong.
@@ -38,6 +40,7 @@ impl Configuration {
             stream_name: variable("STREAM_NAME").ok_or(wrong("STREAM_NAME", "must name the Kinesis stream"))?,
             features_file: variable("FEATURES_FILE"),
             lateness: Lateness { allowed_ms: hours * HOUR_MS },
+            stack: variable("STACK"),
         })
     }
 }

@@ -3,7 +3,8 @@
 use aws_sdk_kinesis::Client;
 use cdr::{CallRecord, Lateness, NumberPlan};
 use http::{Method, Request, Response};
-use stream_writer::{Outgoing, Patience, Put, put_records};
+use stream_writer::{Outgoing, Patience, Put, Sending, put_records};
+use telemetry::{TraceContext, Tracer};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, RecordResult, Status};
@@ -23,6 +24,7 @@ pub struct Ingest {
     stream: String,
     plan: NumberPlan,
     lateness: Lateness,
+    tracer: Option<Tracer>,
 }
 
 /// When a request is worked on.
@@ -38,7 +40,14 @@ impl Ingest {
     /// Records go on this stream. National numbers are of the plan's region; what is older than `lateness` when it comes
     /// is refused.
     pub const fn new(kinesis: Client, stream: String, plan: NumberPlan, lateness: Lateness) -> Self {
-        Self { kinesis, stream, plan, lateness }
+        Self { kinesis, stream, plan, lateness, tracer: None }
+    }
+
+    /// The same with a span for the records of each request, if there is a tracer.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Option<Tracer>) -> Self {
+        self.tracer = tracer;
+        self
     }
 
     /// Answers a request, at [`Moments::answer_by`] at the latest.
@@ -55,13 +64,15 @@ impl Ingest {
                 return (refusal.to_response(), report);
             }
         };
-        let trace_parent = request.headers().get(TRACE_PARENT).and_then(|value| value.to_str().ok());
+        let parent = request.headers().get(TRACE_PARENT).and_then(|value| value.to_str().ok());
+        let parent = parent.and_then(TraceContext::parse);
+        let sending = Sending::begin(self.tracer.as_ref(), &self.stream, raw.len(), parent);
         let mut results: Vec<RecordResult> = Vec::with_capacity(raw.len());
         let (mut outgoing, mut places) = (Vec::new(), Vec::new());
         for (index, raw) in raw.into_iter().enumerate() {
             let (result, call) = self.judge(index, raw, moments.received_at_ms);
             if let Some(call) = call {
-                outgoing.push(to_stream(&call, trace_parent));
+                outgoing.push(to_stream(&call, &sending));
                 places.push(index);
             }
             results.push(result);
@@ -69,6 +80,7 @@ impl Ingest {
         let patience =
             Patience { attempts_max: PUT_ATTEMPTS_MAX, first_pause: PUT_FIRST_PAUSE, until: Some(moments.answer_by) };
         let Put { placed, attempts, error } = put_records(&self.kinesis, &self.stream, &outgoing, patience).await;
+        sending.end(error.is_none());
         if let Some(error) = error {
             tracing::error!(%error, "records are not on the stream");
         }
@@ -127,10 +139,9 @@ fn accepted_request<B: AsRef<[u8]>>(request: &Request<B>) -> Result<Vec<Raw<'_>>
     records(request.headers(), request.body().as_ref())
 }
 
-/// A call as it goes on the stream: the one place where an outgoing record is written. The trace context of its request
-/// is at hand here for records that carry one.
-fn to_stream(call: &CallRecord, _trace_parent: Option<&str>) -> Outgoing {
-    Outgoing { partition_key: call.caller.as_str().to_owned(), bytes: call.to_json().into_bytes() }
+/// A call as it goes on the stream, with the trace context that it travels under.
+fn to_stream(call: &CallRecord, sending: &Sending) -> Outgoing {
+    Outgoing { partition_key: call.caller.as_str().to_owned(), bytes: sending.traced(call.to_json().into_bytes()) }
 }
 
 fn report(answer: &Answer, attempts: u32) -> IngestReport {

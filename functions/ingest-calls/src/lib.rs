@@ -14,6 +14,7 @@ mod configuration;
 mod ingest;
 pub mod lambda;
 mod limits;
+mod measurements;
 mod refusal;
 mod report;
 

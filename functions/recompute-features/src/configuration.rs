@@ -20,6 +20,8 @@ pub struct Configuration {
     pub archive_delay_minutes: Option<u32>,
     /// `THREADS`: threads to compute with; `None` for one a processor.
     pub threads: Option<NonZeroUsize>,
+    /// `STACK`: the dimension of metrics; `None`: none are written.
+    pub stack: Option<String>,
 }
 
 /// A variable that is missing or wrong.
@@ -56,6 +58,7 @@ impl Configuration {
             features_file: variable("FEATURES_FILE"),
             archive_delay_minutes: delay.map(|minutes| minutes.get() as u32),
             threads: number("THREADS", THREADS_MAX, "must be a whole number from 1 to 64")?,
+            stack: variable("STACK"),
         })
     }
 }

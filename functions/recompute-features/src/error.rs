@@ -7,7 +7,7 @@ use lambda_runtime::Diagnostic;
 use snapshot::SnapshotError;
 
 use crate::EventError;
-use crate::limits::MOVE_ON_CALLS_A_DAY;
+use crate::limits::MOVE_ON_MILLION_CALLS_A_DAY;
 
 /// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum RecomputeError {
     #[error(
         "nothing was published: the run was stopped after {} s, for the function's time was over. From {} million calls a day on, as measured (docs/scale.md), run the job as a container: infra/fargate.yaml",
         .after.as_secs(),
-        MOVE_ON_CALLS_A_DAY / 1_000_000
+        MOVE_ON_MILLION_CALLS_A_DAY
     )]
     OutOfTime {
         /// How long it had run.
@@ -66,7 +66,7 @@ fn move_on(error: &BatchError) -> String {
     match error {
         BatchError::NoRoom { .. } => format!(
             ". Raise the function's ephemeral storage, or from {} million calls a day on (docs/scale.md) run the job as a container: infra/fargate.yaml",
-            MOVE_ON_CALLS_A_DAY / 1_000_000
+            MOVE_ON_MILLION_CALLS_A_DAY
         ),
         _ => String::new(),
     }

@@ -15,10 +15,12 @@ mod configuration;
 mod error;
 mod event;
 mod limits;
+mod measurements;
 mod run;
 
 pub use configuration::{Configuration, ConfigurationError};
 pub use error::RecomputeError;
 pub use event::{Asked, EventError, RecomputeEvent};
-pub use limits::{DEADLINE_MARGIN, MOVE_ON_CALLS_A_DAY};
+pub use limits::{DEADLINE_MARGIN, MOVE_ON_MILLION_CALLS_A_DAY};
+pub use measurements::measurements;
 pub use run::{Moments, Recompute, Recomputed};

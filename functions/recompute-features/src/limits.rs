@@ -8,9 +8,9 @@ use features::MINUTE_MS;
 /// arrive.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
 
-/// Calls a day from which on the job belongs into a container: `docs/scale.md` has the measurements. An error of a run
-/// that was stopped for want of time or room names it.
-pub const MOVE_ON_CALLS_A_DAY: u64 = 10_000_000;
+/// Millions of calls a day from which on the job belongs into a container: `docs/scale.md` has the measurements. An error
+/// of a run that was stopped for want of time or room names it.
+pub const MOVE_ON_MILLION_CALLS_A_DAY: f64 = 2.5;
 
 /// How far the scheduled time may lie after the moment that the function's clock says: clocks differ.
 pub(crate) const CLOCK_TOLERANCE_MS: i64 = MINUTE_MS;

@@ -9,8 +9,11 @@ use batch::{BatchError, stopped_json};
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapResponseLayer;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
-use recompute_features::{Configuration, Moments, Recompute, RecomputeError, RecomputeEvent};
+use recompute_features::{
+    Configuration, Moments, Recompute, RecomputeError, RecomputeEvent, Recomputed, measurements,
+};
 use serde_json::Value;
+use telemetry::emf;
 use tokio::time::Instant;
 
 /// As in the command: a fifth of the time would go into the system's allocator.
@@ -25,7 +28,8 @@ async fn main() -> Result<(), Error> {
     let s3 = aws_sdk_s3::Client::new(&aws_account::sdk_config().await);
     let job = &Recompute::new(&configuration, Some(s3), set, std::env::temp_dir())?;
 
-    let handler = service_fn(|event: LambdaEvent<Value>| answer(job, event));
+    let stack = configuration.stack.as_deref();
+    let handler = service_fn(|event: LambdaEvent<Value>| answer(job, stack, event));
     // Its answer is sent when an invocation comes by here.
     let ended = MapResponseLayer::new(|()| {
         if job.is_broken_off() {
@@ -36,14 +40,14 @@ async fn main() -> Result<(), Error> {
     Runtime::new(handler).layer(TracingLayer::new()).layer(ended).run().await
 }
 
-async fn answer(job: &Recompute, event: LambdaEvent<Value>) -> Result<Value, RecomputeError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let left = Duration::from_millis(event.context.deadline).saturating_sub(now);
-    let moments = Moments { now_ms: now.as_millis() as i64, deadline: Instant::now() + left };
-    // The keys of a hasher are random.
-    let random = RandomState::new().hash_one(&event.context.request_id) as u32;
-    let asked = RecomputeEvent::read(event.payload)?;
-    match job.run(&asked, moments, random, |_| ()).await {
+async fn answer(job: &Recompute, stack: Option<&str>, event: LambdaEvent<Value>) -> Result<Value, RecomputeError> {
+    let began = Instant::now();
+    let run = run(job, event).await;
+    if let Some(stack) = stack {
+        let measured = measurements(&run, began.elapsed());
+        emf::lines(&measured, stack, since_1970().as_millis() as i64).iter().for_each(|line| println!("{line}"));
+    }
+    match run {
         Ok(done) => {
             tracing::info!(report = %done.json, "run");
             Ok(done.json)
@@ -56,4 +60,19 @@ async fn answer(job: &Recompute, event: LambdaEvent<Value>) -> Result<Value, Rec
             Err(error)
         }
     }
+}
+
+async fn run(job: &Recompute, event: LambdaEvent<Value>) -> Result<Recomputed, RecomputeError> {
+    let now = since_1970();
+    let left = Duration::from_millis(event.context.deadline).saturating_sub(now);
+    let moments = Moments { now_ms: now.as_millis() as i64, deadline: Instant::now() + left };
+    // The keys of a hasher are random.
+    let random = RandomState::new().hash_one(&event.context.request_id) as u32;
+    let asked = RecomputeEvent::read(event.payload)?;
+    job.run(&asked, moments, random, |_| ()).await
+}
+
+/// A clock before 1970 is one that was never set.
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -80,6 +80,7 @@ impl World {
             features_file: None,
             archive_delay_minutes: Some(20),
             threads: None,
+            stack: None,
         };
         Recompute::new(&configuration, Some(self.local.s3().unwrap()), Arc::clone(&SET), self.temporary()).unwrap()
     }
