@@ -71,18 +71,25 @@ class Account:
         watch = ["cargo", "lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", where]
         self.start("watch", watch, {}, cwd=ROOT)
         wait_for("the Runtime API", lambda: answers(int(where)))
+        self.binaries = binaries
         self.functions = {}
         for function in template.of_type("AWS::Serverless::Function"):
-            self.start_function(function, binaries)
+            self.start_function(function)
 
     def start(self, name, command, environment, **more):
-        log = (self.folder / f"{name}.log").open("wb")
+        log = (self.folder / f"{name}.log").open("ab")
         more = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL} | more
         process = subprocess.Popen(command, env=os.environ | environment, **more)
         self.processes.append(process)
         return process
 
-    def start_function(self, function, binaries):
+    def restart(self, function):
+        """As Lambda does when it needs another process."""
+        self.functions[function].kill()
+        self.functions[function].wait()
+        self.start_function(function)
+
+    def start_function(self, function):
         name = binary_name(function)
         variables = self.template.environment(function)
         # The zip is not here; what is in it is.
@@ -99,7 +106,7 @@ class Account:
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.template.value(self.memory(function))),
         }
-        self.functions[function] = self.start(name, [binaries / name], environment)
+        self.functions[function] = self.start(name, [self.binaries / name], environment)
 
     def memory(self, function):
         own = self.template.text["Resources"][function]["Properties"]

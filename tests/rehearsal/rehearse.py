@@ -143,9 +143,8 @@ class Rehearsal:
         self.fact("its lines are the calls, and the bytes of what is none", is_so, lines)
 
     def recompute(self):
-        """The day of the newest calls: a scheduled run of the day after it."""
-        scheduled = self.now.replace(hour=1, minute=0, second=0, microsecond=0) + datetime.timedelta(days=1)
-        event = {"scheduled_time": shown(scheduled)}
+        """The day of the newest calls, which a scheduled run would compute tomorrow."""
+        event = {"scheduled_time": shown(self.now), "as_of": self.now.date().isoformat()}
         answer, is_error = self.account.invoke("RecomputeFeatures", event)
         published = not is_error and answer.get("published") == "snapshot"
         as_of = self.now.date().isoformat()
@@ -190,6 +189,8 @@ def main():
         rehearsal.serve("24h")
         rehearsal.archive(batches)
         rehearsal.recompute()
+        # Up to 30 s it would trust that there is no snapshot.
+        account.restart("ServeFeatures")
         rehearsal.serve("7d")
         print(f"{rehearsal.compared} values compared, {rehearsal.failed} facts do not hold")
         if rehearsal.failed:

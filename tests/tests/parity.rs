@@ -91,12 +91,14 @@ impl Answered {
         let now = now_ms();
         let end_ms = now - now.rem_euclid(MINUTE_MS) - 3 * HOUR_MS;
         let yesterday = UtcDay::of_ms(now).plus(-1);
+        // A day of four hours ago begins two dates before today in the first hours of a day.
+        let covered = UtcDay::of_ms(now).plus(-2);
         let generate =
             "generate --subscribers 100 --days 5 --campaigns 0 --duplicates 0.2 --late 0 --output calls --end";
         done(folder, &format!("{generate} {}", cdr::format_time(end_ms)));
         let files = files(&folder.join("calls"));
         let names = files.iter().map(|file| format!("calls/{}", file.file_name().unwrap().to_str().unwrap()));
-        let streamed: Vec<String> = names.filter(|name| *name >= format!("calls/calls-{yesterday}")).collect();
+        let streamed: Vec<String> = names.filter(|name| *name >= format!("calls/calls-{covered}")).collect();
         done(folder, &format!("batch --input calls --output data --as-of {yesterday}"));
 
         let local = LocalAws::start(LocalAwsConfig::default().with_dynamodb(DynamoStorage::Memory).with_kinesis());
@@ -108,9 +110,9 @@ impl Answered {
         let (kinesis, dynamodb) = (endpoints.kinesis.unwrap(), endpoints.dynamodb.unwrap());
         done(folder, &format!("replay --from {} --stream calls --endpoint-url {kinesis}", streamed.join(" ")));
         let consume = "consume --stream calls --table tiles --quarantine data --checkpoints checkpoints.json \
-                       --until-drained --allowed-lateness 96";
+                       --until-drained --allowed-lateness 120";
         let endpoints = format!("--kinesis-endpoint {kinesis} --dynamodb-endpoint {dynamodb}");
-        done(folder, &format!("{consume} --covers-from {yesterday} {endpoints}"));
+        done(folder, &format!("{consume} --covers-from {covered} {endpoints}"));
 
         let serve = format!("serve --address 127.0.0.1:0 --tiles tiles --data data --endpoint-url {dynamodb}");
         let arguments = format!("{serve} --answer-log answers.jsonl --answer-log-rate 1");

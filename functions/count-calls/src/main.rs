@@ -55,8 +55,12 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
+/// How long an invocation may go on that names no moment in the future as its end, as that of `cargo lambda watch` does:
+/// the timeout of the template.
+const TIME_WITHOUT_END: Duration = Duration::from_mins(1);
+
 /// Lambda names the end of an invocation in milliseconds since 1970 UTC.
 fn remaining(deadline_ms: u64, now: SystemTime) -> Duration {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_millis(deadline_ms).saturating_sub(now)
+    Duration::from_millis(deadline_ms).checked_sub(now).unwrap_or(TIME_WITHOUT_END)
 }

@@ -40,6 +40,10 @@ async fn main() -> Result<(), Error> {
     Runtime::new(handler).layer(TracingLayer::new()).layer(ended).run().await
 }
 
+/// How long an invocation may go on that names no moment in the future as its end, as that of `cargo lambda watch` does:
+/// the longest that Lambda has.
+const TIME_WITHOUT_END: Duration = Duration::from_mins(15);
+
 async fn answer(job: &Recompute, stack: Option<&str>, event: LambdaEvent<Value>) -> Result<Value, RecomputeError> {
     let began = Instant::now();
     let run = run(job, event).await;
@@ -64,7 +68,7 @@ async fn answer(job: &Recompute, stack: Option<&str>, event: LambdaEvent<Value>)
 
 async fn run(job: &Recompute, event: LambdaEvent<Value>) -> Result<Recomputed, RecomputeError> {
     let now = since_1970();
-    let left = Duration::from_millis(event.context.deadline).saturating_sub(now);
+    let left = Duration::from_millis(event.context.deadline).checked_sub(now).unwrap_or(TIME_WITHOUT_END);
     let moments = Moments { now_ms: now.as_millis() as i64, deadline: Instant::now() + left };
     // The keys of a hasher are random.
     let random = RandomState::new().hash_one(&event.context.request_id) as u32;

@@ -3,13 +3,11 @@
 //!
 //! A rule reads the template as data, so the tests can break it on purpose and see which rule notices.
 
-mod catalogue;
 mod documents;
 mod rules;
 mod sources;
 mod template;
 
-pub use catalogue::{METRICS, Metric};
 pub use documents::{described_alarms, described_parameters};
 pub use rules::{Finding, Rule, check};
 pub use sources::{Sources, VariablesRead};

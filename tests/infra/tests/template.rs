@@ -29,25 +29,8 @@ fn template() -> Template {
     Template::parse(&text("infra/template.yaml")).unwrap()
 }
 
-/// What sources will read that are not written yet.
-const PLANNED: [(&str, &[&str]); 4] = [
-    ("functions/archive-calls", &["FEATURES_FILE"]),
-    ("functions/recompute-features", &["FEATURES_FILE", "INPUT", "OUTPUT", "ARCHIVE_DELAY_MINUTES"]),
-    ("functions/ingest-calls", &["FEATURES_FILE", "STREAM_NAME", "ALLOWED_LATENESS_HOURS"]),
-    ("crates/telemetry", &["STACK", "OTEL_EXPORTER_OTLP_ENDPOINT"]),
-];
-
-fn variables_of(package: &str) -> VariablesRead {
-    let folder = format!("functions/{package}");
-    let planned = PLANNED.iter().filter(|(path, _)| !root().join(path).exists());
-    let planned = planned.filter(|(path, _)| *path == folder || path.starts_with("crates/"));
-    let mut read = Sources(root()).variables(package).unwrap();
-    read.named.extend(planned.flat_map(|(_, names)| names.iter().map(|name| (*name).to_owned())));
-    read
-}
-
 fn variables() -> BTreeMap<String, VariablesRead> {
-    FUNCTIONS.iter().map(|(id, package)| ((*id).to_owned(), variables_of(package))).collect()
+    FUNCTIONS.iter().map(|(id, package)| ((*id).to_owned(), Sources(root()).variables(package).unwrap())).collect()
 }
 
 /// What is found after a change.
@@ -232,8 +215,7 @@ fn variables_are_those_that_the_code_reads() {
     let environment = |name: &str| format!("Environment/Variables/{name}");
     bites(Rule::VariableNotRead, "ServeFeatures", with("ServeFeatures", &environment("CACHE_MEGABYTES"), json!("1")));
     bites(Rule::VariableNotSet, "CountCalls", with("CountCalls", &environment("QUARANTINE"), Value::Null));
-    for (id, package) in FUNCTIONS {
-        let read = variables_of(package);
+    for (id, read) in variables() {
         assert!(read.named.contains("FEATURES_FILE"), "{id}: {read:?}");
     }
 }

@@ -2,11 +2,9 @@
 
 use serde_json::Value;
 
-use crate::catalogue::METRICS;
 use crate::rules::{Finding, Rule};
 use crate::template::{Template, items, references, walk};
 
-const OURS: &str = "Tollwatch";
 /// Namespaces of the services in the template.
 const SERVICES: [&str; 5] = ["AWS/DynamoDB", "AWS/Firehose", "AWS/Kinesis", "AWS/Lambda", "AWS/SQS"];
 
@@ -55,8 +53,8 @@ fn dashboard(id: &str, body: &Value, found: &mut Vec<Finding>) {
 
 /// One of ours, by the stack alone or by one label more, which is how it is written; or one of a service.
 fn metric(id: &str, namespace: &str, name: &str, labels: &[&str], found: &mut Vec<Finding>) {
-    let is_known = if namespace == OURS {
-        let mut known = METRICS.iter().filter(|metric| metric.name == name);
+    let is_known = if namespace == telemetry::emf::NAMESPACE {
+        let mut known = telemetry::metrics().filter(|metric| metric.name == name);
         known.any(|metric| match labels {
             ["stack"] => true,
             ["stack", label] => metric.labels.contains(label),
