@@ -164,7 +164,8 @@ async fn a_collector_that_is_away_holds_nobody_up() {
             tracer.flush(Duration::from_millis(50)).await;
         }
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(4), "one flush waits, the others know: {took:?}");
+        // Were each to wait until the collector is given up on, it would take the 3 seconds of a request.
+        assert!(took < Duration::from_secs(2), "one flush waits, the others know: {took:?}");
     }
 }
 

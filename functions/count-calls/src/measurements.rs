@@ -33,3 +33,61 @@ impl BatchReport {
         measured
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use telemetry::Function;
+
+    use super::*;
+
+    #[test]
+    fn each_count_is_told_under_its_own_name() {
+        let report = BatchReport {
+            received: 1,
+            counted: 2,
+            counted_before: 3,
+            duplicates: 4,
+            unchecked: 5,
+            quarantined: BTreeMap::from([("bad_time", 6)]),
+            unknown_fields: 7,
+            undone: 8,
+            writes: 9,
+            refusals: 10,
+            write_units: 11.5,
+            latest_ms: 12_500,
+            lateness: BTreeMap::from([("5m", 13)]),
+        };
+        let told: BTreeMap<String, f64> = report
+            .measurements()
+            .into_iter()
+            .map(|told| {
+                (
+                    told.labels.iter().fold(told.metric.name.to_owned(), |name, (_, value)| name + " " + value),
+                    told.value,
+                )
+            })
+            .collect();
+        let expected = [
+            ("records_received", 1.0),
+            ("calls_counted", 2.0),
+            ("calls_counted_before", 3.0),
+            ("calls_duplicate", 4.0),
+            ("calls_unchecked", 5.0),
+            ("records_quarantined bad_time", 6.0),
+            ("unknown_fields", 7.0),
+            ("records_undone", 8.0),
+            ("tile_writes", 9.0),
+            ("tile_refusals", 10.0),
+            ("write_units", 11.5),
+            ("lateness_max_seconds", 12.5),
+            ("calls_by_lateness 5m", 13.0),
+        ];
+        assert_eq!(told, expected.map(|(name, value)| (name.to_owned(), value)).into());
+        let all = telemetry::metrics().filter(|metric| metric.function == Function::CountCalls).count();
+        assert_eq!(told.len(), all, "one of each");
+        let quiet = BatchReport::default().measurements();
+        assert!(quiet.iter().all(|told| told.metric.name != "lateness_max_seconds"), "no call was late by 0 seconds");
+    }
+}

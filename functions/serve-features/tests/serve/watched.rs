@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use connectrpc::ErrorCode;
 use features::MINUTE_MS;
+use serve_features::client::Credentials;
 use serve_features::lambda::answer_watched;
 use serve_features::metrics_page::Metrics;
 use serve_features::native::Exposure;
@@ -15,6 +16,8 @@ use telemetry::{
     Collected, Exposition, Function, Machine, Measurement, Sink, TraceContext, TraceSettings, Tracer, Watch, emf,
     metrics,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::connections::http;
 use crate::running::{Certificates, PROTOCOLS, Running, TOKEN};
@@ -61,20 +64,31 @@ async fn requests_are_measured_by_method_and_code_and_no_number_is_told() {
     let metrics_page = Metrics { exposition: Arc::clone(&both.exposition), service: Arc::clone(&service) };
     let watch = Watch { sink: Some(Arc::clone(&both) as _), tracer: None };
     let certificates = Certificates::new();
-    let exposure = certificates.with_token();
+    let exposure = Exposure { tls: None, ..certificates.with_token() };
     let running = Running::start_watched(Arc::clone(&service), exposure, watch, Some(metrics_page)).await;
-    let known = certificates.with_token_of(certificates.path("tokens"));
+    let known = Credentials { token: Some(certificates.path("tokens")), ..Credentials::default() };
     for protocol in PROTOCOLS {
         let asking = running.client(&known, protocol);
         asking.get_features(ask(CALLER, &["calls_7d"])).await.unwrap();
         let wrong = asking.get_features(ask("no number: 1999555010155", &[])).await.unwrap_err();
         assert_eq!(wrong.code, ErrorCode::InvalidArgument);
-        let stranger = running.client(&certificates.stranger(), protocol);
+        let stranger = running.client(&Credentials::default(), protocol);
         assert_eq!(stranger.get_features(ask(CALLER, &[])).await.unwrap_err().code, ErrorCode::Unauthenticated);
         world.tiles_down.store(true, Ordering::Relaxed);
         asking.get_features(ask(CALLER, &["calls_7d"])).await.unwrap();
         world.tiles_down.store(false, Ordering::Relaxed);
     }
+    // An error that no handler sees: gRPC-Web says it in the body of an answer whose status is 200.
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let request = format!(
+        "POST {PATH} HTTP/1.0\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/grpc-web+proto\r\n\
+         Grpc-Encoding: no\r\nContent-Length: 5\r\n\r\n\x01\0\0\0\0"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains(" 200 ") && answer.contains("grpc-status"), "{answer}");
     running.stop().await;
     service.measure().await;
 
@@ -85,7 +99,8 @@ async fn requests_are_measured_by_method_and_code_and_no_number_is_told() {
         "tollwatch_requests_total{method=\"get_features\",code=\"ok\"} 6.0",
         "tollwatch_requests_total{method=\"get_features\",code=\"invalid_argument\"} 3.0",
         "tollwatch_requests_total{method=\"get_features\",code=\"unauthenticated\"} 3.0",
-        "tollwatch_request_seconds_count{method=\"get_features\"} 12",
+        "tollwatch_requests_total{method=\"get_features\",code=\"unknown\"} 1.0",
+        "tollwatch_request_seconds_count{method=\"get_features\"} 13",
         "tollwatch_answers_degraded_total{} 3.0",
         // The snapshot is of the day before yesterday.
         "tollwatch_snapshot_age_seconds{} 86700.0",
