@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use infra_tests::Template;
+use serde_json::{Value, json};
 use tests::{run, said};
 
 fn cost(arguments: &str) -> Value {
@@ -40,6 +41,42 @@ fn readme_quotes_the_command() {
     }
     let day = cost("--calls-per-day 1")["prices_of"].as_str().unwrap().to_owned();
     assert!(readme.contains(&day), "README lacks the day of the prices, {day}");
+}
+
+/// What a bill assumes of a deployment is what the template makes unless it is told otherwise.
+#[test]
+fn bills_are_of_the_template() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("infra/template.yaml");
+    let template = Template::parse(&fs::read_to_string(path).unwrap()).unwrap();
+    let default = |name: &str| template.0["Parameters"][name]["Default"].as_f64().unwrap();
+    let memory = |function: &str| {
+        let memory = &template.0["Resources"][function]["Properties"]["MemorySize"];
+        memory.as_f64().unwrap_or_else(|| default(memory["Ref"].as_str().unwrap()))
+    };
+    let made = |kind: &str| template.of_type(kind).count() as f64;
+    let transformation = |name: &str| {
+        let stream = &template.0["Resources"]["ArchiveStream"]["Properties"]["ExtendedS3DestinationConfiguration"];
+        let parameters = stream["ProcessingConfiguration"]["Processors"][0]["Parameters"].as_array().unwrap();
+        let value = parameters.iter().find(|parameter| parameter["ParameterName"] == name).unwrap();
+        value["ParameterValue"].as_str().unwrap().parse::<f64>().unwrap()
+    };
+    let expected = json!({
+        "alarms": made("AWS::CloudWatch::Alarm"),
+        "archive_calls_mb": memory("ArchiveCalls"),
+        "archive_days": default("ArchiveDays"),
+        "batch_records": default("BatchSize"),
+        "batching_window_s": default("BatchWindowSeconds"),
+        "count_calls_mb": memory("CountCalls"),
+        "dashboards": made("AWS::CloudWatch::Dashboard"),
+        "firehose_buffer_mb": default("ArchiveBufferMb"),
+        "firehose_buffer_s": default("ArchiveBufferSeconds"),
+        "ingest_calls_mb": memory("IngestCalls"),
+        "log_days": default("LogRetentionDays"),
+        "serve_features_mb": memory("ServeFeatures"),
+        "transformation_buffer_mb": transformation("BufferSizeInMBs"),
+        "transformation_buffer_s": transformation("BufferIntervalInSeconds"),
+    });
+    assert_eq!(cost("--calls-per-day 1000000")["template"], expected);
 }
 
 #[test]

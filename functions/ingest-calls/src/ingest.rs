@@ -1,7 +1,7 @@
 //! One request: its records read and judged, put on the stream, and answered for.
 
 use aws_sdk_kinesis::Client;
-use cdr::{CallRecord, Lateness, NumberPlan};
+use cdr::{Lateness, NumberPlan, Parsed};
 use http::{Method, Request, Response};
 use stream_writer::{Outgoing, Patience, Put, Sending, put_records};
 use telemetry::{TraceContext, Tracer};
@@ -71,8 +71,8 @@ impl Ingest {
         let (mut outgoing, mut places) = (Vec::new(), Vec::new());
         for (index, raw) in raw.into_iter().enumerate() {
             let (result, call) = self.judge(index, raw, moments.received_at_ms);
-            if let Some(call) = call {
-                outgoing.push(to_stream(&call, &sending));
+            if let Some(parsed) = call {
+                outgoing.push(to_stream(&parsed, &sending));
                 places.push(index);
             }
             results.push(result);
@@ -98,7 +98,7 @@ impl Ingest {
     }
 
     /// What is said of a record, and its call if it goes on the stream: that it failed until the stream has it.
-    fn judge(&self, index: usize, raw: Raw<'_>, received_at_ms: i64) -> (RecordResult, Option<CallRecord>) {
+    fn judge(&self, index: usize, raw: Raw<'_>, received_at_ms: i64) -> (RecordResult, Option<Parsed>) {
         let result = RecordResult { index, ..RecordResult::default() };
         let judged = raw.parse(&self.plan).and_then(|parsed| {
             self.lateness.judge(parsed.record.started_at_ms, received_at_ms)?;
@@ -112,7 +112,7 @@ impl Ingest {
                     unknown_fields: Some(parsed.unknown_fields).filter(|count| *count > 0),
                     ..result
                 };
-                (result, Some(parsed.record))
+                (result, Some(parsed))
             }
             Err(error) => {
                 let result = RecordResult {
@@ -139,9 +139,14 @@ fn accepted_request<B: AsRef<[u8]>>(request: &Request<B>) -> Result<Vec<Raw<'_>>
     records(request.headers(), request.body().as_ref())
 }
 
-/// A call as it goes on the stream, with the trace context that it travels under.
-fn to_stream(call: &CallRecord, sending: &Sending) -> Outgoing {
-    Outgoing { partition_key: call.caller.as_str().to_owned(), bytes: sending.traced(call.to_json().into_bytes()) }
+/// A call as it goes on the stream, with the trace context that it travels under: its own, if its producer gave it one.
+fn to_stream(Parsed { record, traceparent, .. }: &Parsed, sending: &Sending) -> Outgoing {
+    let bytes = record.to_json().into_bytes();
+    let bytes = match traceparent {
+        Some(own) => cdr::with_traceparent(bytes, own),
+        None => sending.traced(bytes),
+    };
+    Outgoing { partition_key: record.caller.as_str().to_owned(), bytes }
 }
 
 fn report(answer: &Answer, attempts: u32) -> IngestReport {

@@ -130,6 +130,28 @@ async fn what_is_accepted_is_on_the_stream_and_counts_once() {
     assert!(report.quarantined.is_empty(), "{:?}", report.quarantined);
 }
 
+/// A record travels under its own trace context, or under that of its request if somebody records that.
+#[tokio::test]
+async fn the_trace_of_a_request_goes_on_with_its_records() {
+    let (local, ingest) = stream().await;
+    let traced = |byte: &str, flags: &str| format!("00-{}-{}-{flags}", byte.repeat(16), byte.repeat(8));
+    let mut own = call("t-2");
+    own["traceparent"] = json!(traced("ab", "01"));
+    for (header, body) in [
+        (traced("cd", "01"), json!([call("t-1"), own])),
+        (traced("ef", "00"), json!([call("t-3")])),
+        ("no context".to_owned(), json!([call("t-4")])),
+    ] {
+        let mut request = request("application/json", body.to_string());
+        request.headers_mut().insert("traceparent", header.parse().unwrap());
+        assert_eq!(ask(&ingest, &request).await.0, 202);
+    }
+    let on_it: Vec<Value> =
+        on_stream(&local).await.iter().map(|record| serde_json::from_slice(&record.data).unwrap()).collect();
+    let contexts: Vec<_> = on_it.iter().map(|record| record["traceparent"].as_str()).collect();
+    assert_eq!(contexts, [Some(traced("cd", "01").as_str()), Some(&traced("ab", "01")), None, None]);
+}
+
 #[tokio::test]
 async fn each_record_is_judged_as_count_calls_would_and_no_number_is_echoed() {
     let (local, ingest) = stream().await;

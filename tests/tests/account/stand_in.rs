@@ -90,7 +90,10 @@ impl Account {
             ("lambda:GetFunctionConfiguration", function),
             ("lambda:ListEventSourceMappings", json!({ "EventSourceMappings": [mapping] })),
             ("kinesis:DescribeStreamSummary", stream),
-            ("kinesis:PutRecords", json!({ "FailedRecordCount": 0, "Records": [] })),
+            (
+                "kinesis:PutRecords",
+                json!({ "FailedRecordCount": 0, "Records": [{ "ShardId": "shardId-000000000000", "SequenceNumber": "7" }] }),
+            ),
             ("dynamodb:DescribeTable", table),
             (
                 "dynamodb:DescribeTimeToLive",
