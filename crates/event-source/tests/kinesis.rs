@@ -61,12 +61,11 @@ fn fast() -> Settings {
 async fn everything_arrives_in_order_through_a_split_a_failure_and_lost_answers() {
     let local = LocalAws::start(LocalAwsConfig::default().with_kinesis()).await.unwrap();
     // Another Kinesis to ask, which has the stream already: `tests/rehearsal/emulators` has kinesis-local there.
-    let client = match std::env::var("KINESIS_ENDPOINT") {
-        Ok(url) => local_aws::kinesis_client(&url),
-        Err(_) => {
-            local.create_stream(STREAM, 2).await.unwrap();
-            local.kinesis().unwrap()
-        }
+    let client = if let Ok(url) = std::env::var("KINESIS_ENDPOINT") {
+        local_aws::kinesis_client(&url)
+    } else {
+        local.create_stream(STREAM, 2).await.unwrap();
+        local.kinesis().unwrap()
     };
     put(&client, 0..600).await;
 

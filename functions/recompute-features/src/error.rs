@@ -65,8 +65,7 @@ impl From<RecomputeError> for Diagnostic {
 fn move_on(error: &BatchError) -> String {
     match error {
         BatchError::NoRoom { .. } => format!(
-            ". Raise the function's ephemeral storage, or from {} million calls a day on (docs/scale.md) run the job as a container: infra/fargate.yaml",
-            MOVE_ON_MILLION_CALLS_A_DAY
+            ". Raise the function's ephemeral storage, or from {MOVE_ON_MILLION_CALLS_A_DAY} million calls a day on (docs/scale.md) run the job as a container: infra/fargate.yaml"
         ),
         _ => String::new(),
     }
