@@ -102,6 +102,7 @@ pub(super) fn bill(volume: &Volume, design: Design) -> Vec<Line> {
     let set_aside = calls(volume) * assumed::QUARANTINED_SHARE;
     let requests = (set_aside + DAYS_A_MONTH * assumed::QUEUE_REQUESTS_A_DAY) / MILLION;
     lines.push(line("SQS", "quarantine notices", requests, "million requests", prices::SQS_USD_A_MILLION_REQUESTS));
+    lines.push(line("KMS", "the key of the alarms", 1.0, "keys", prices::KMS_USD_A_KEY_MONTH));
     lines
 }
 
@@ -117,8 +118,13 @@ pub(super) fn options(volume: &Volume) -> Vec<Line> {
         assumed::INGEST_CPU_US / MILLION * slowness(assumed::INGEST_CALLS_MB) + assumed::KINESIS_MS / 1_000.0;
     let gb_seconds = calls(volume) * ingest_s * assumed::INGEST_CALLS_MB / KB;
     vec![
-        line("KMS", "a key of your own", 1.0, "keys", prices::KMS_USD_A_KEY_MONTH),
-        line("KMS", "requests to it", key_requests, "million requests", prices::KMS_USD_A_MILLION_REQUESTS),
+        line(
+            "KMS",
+            "requests, with data under it",
+            key_requests,
+            "million requests",
+            prices::KMS_USD_A_MILLION_REQUESTS,
+        ),
         line(
             "X-Ray",
             "traces",
@@ -197,8 +203,7 @@ fn lambda(volume: &Volume, counting: &Counting) -> Vec<Line> {
     let lookup_s = measured::LOOKUP_CPU_US / MILLION * slowness(assumed::SERVE_FEATURES_MB)
         + (assumed::DYNAMODB_MS + assumed::S3_MS) / 1_000.0;
     // The work of the job is spread over the processors that its memory brings: GB-seconds are those of one.
-    let kept = volume.calls_a_day * assumed::DAY_TILES;
-    let run_s = kept * measured::BATCH_CPU_US_A_CALL * measured::DAY_RUN_SHARE / MILLION;
+    let run_s = volume.calls_a_day / MILLION * measured::DAY_RUN_CPU_S_A_MILLION_CALLS_A_DAY;
     vec![
         request("count-calls", invocations),
         time("count-calls, time", invocations * counting.batch_s(), assumed::COUNT_CALLS_MB),

@@ -102,10 +102,10 @@ pub(super) mod measured {
     /// "Writes through the SDK", 128 in flight.
     pub(in super::super) const WRITE_CPU_US: f64 = 98.0;
     pub(in super::super) const WRITES_IN_FLIGHT: f64 = 128.0;
-    /// "The batch job": all default features on 20 million calls, on two cores.
-    pub(in super::super) const BATCH_CPU_US_A_CALL: f64 = 2.0 * 22.7 * 1_000_000.0 / 20_000_000.0;
-    /// "The batch job": the run of a new day beside one of all 90.
-    pub(in super::super) const DAY_RUN_SHARE: f64 = 0.12;
+    /// `docs/scale.md`, "The batch job": a new day and the roll-up of 90.
+    pub(in super::super) const DAY_RUN_CPU_S_A_MILLION_CALLS_A_DAY: f64 = 64.0;
+    /// `docs/scale.md`: up to here the batch job is a Lambda.
+    pub(in super::super) const LAMBDA_RUN_CALLS_A_DAY_MAX: f64 = 2_500_000.0;
     /// "The feature service": 500 requests a second, tiles in the local DynamoDB.
     pub(in super::super) const LOOKUP_CPU_US: f64 = 455.0;
     /// "The feature service": a key whose row group is not in memory; caller and callee are two.

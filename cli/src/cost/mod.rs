@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cost::bill::{Counting, Design, Line, bill, options};
 use crate::cost::capacity::Capacity;
-use crate::cost::figures::{DAYS_A_MONTH, MB, MILLION, PRICES_OF, REGION, SECONDS_A_DAY, assumed, rules};
+use crate::cost::figures::{DAYS_A_MONTH, MB, MILLION, PRICES_OF, REGION, SECONDS_A_DAY, assumed, measured, rules};
 use crate::failure::{Blame as _, Outcome};
 use crate::output::print;
 
@@ -91,7 +91,8 @@ fn as_text(volume: &Volume, bills: &[Vec<Line>; 3], capacity: &Capacity) -> Stri
     let counting = Counting::of(volume, Design::Tollwatch);
     let mut text = format!(
         "{} calls and {} lookups a day: dollars a month of {DAYS_A_MONTH} days\n\
-         List prices of {REGION}, {PRICES_OF}, without free tiers, taxes, support and what leaves AWS\n\
+         List prices of {REGION} as others quoted them by {PRICES_OF}: look at AWS's pages before you rely on them\n\
+         Without free tiers, taxes, support and what leaves AWS\n\
          Stream: {}\n\
          Batches of {:.0} records, {:.2} write units a call\n\n\
          {:<11} {:<24} {:>12} {:>12} {:>12}\n",
@@ -120,6 +121,10 @@ fn as_text(volume: &Volume, bills: &[Vec<Line>; 3], capacity: &Capacity) -> Stri
     let totals = [ours, counter, transactions].map(|lines| total(lines));
     row("total", "", totals);
     row("a million calls", "", totals.map(|usd| of_a_million(volume, usd)));
+    if volume.calls_a_day > measured::LAMBDA_RUN_CALLS_A_DAY_MAX {
+        text += "\nSo many calls a day are too many for recompute-features: the tasks on Fargate, or the jobs on Spark, that take \
+                 its place\nare not in this bill (docs/scale.md).\n";
+    }
     text += "\nIf switched on, besides:\n";
     for line in options(volume) {
         let _ = writeln!(text, "{:<11} {:<32} {:>4.2}", line.service, line.what, line.usd);

@@ -15,7 +15,7 @@ pub(crate) fn text(system: &System, examples: &Examples, arguments: &Arguments) 
     let endpoints = system.local.endpoints();
     let mut text = format!(
         "service   {url}  gRPC, gRPC-Web, Connect and JSON; feature set {}\n\
-         metrics   {url}{METRICS_PATH}  for Prometheus
+         metrics   {url}{METRICS_PATH}  for Prometheus\n\
          DynamoDB  {}  table {TILE_TABLE}\n\
          Kinesis   {}  stream {STREAM}\n\
          folder    {}\n\n",
