@@ -77,8 +77,17 @@ fn judge(mapping: &Value) -> Vec<Fault> {
         expect(limit == -1, format!("{name} is {limit}, not -1: records are given up after so many {of}"));
     }
     expect(
-        mapping["DestinationConfig"]["OnFailure"]["Destination"].as_str().is_some_and(|place| !place.is_empty()),
-        "it has no on-failure destination: what expires is lost without a trace".to_owned(),
+        mapping["DestinationConfig"]["OnFailure"]["Destination"].as_str().is_some_and(|arn| arn.contains(":s3:::")),
+        "its on-failure destination is no bucket: what expires is lost, and only a bucket gets whole records"
+            .to_owned(),
+    );
+    expect(
+        mapping["FilterCriteria"]["Filters"].as_array().is_none_or(Vec::is_empty),
+        "it has FilterCriteria: what they leave out is counted nowhere".to_owned(),
+    );
+    expect(
+        mapping["TumblingWindowInSeconds"].as_i64().unwrap_or(0) == 0,
+        "it has a tumbling window, which count-calls does not know".to_owned(),
     );
     let state = mapping["State"].as_str().unwrap_or_default();
     match state {
@@ -124,6 +133,9 @@ mod tests {
             ("MaximumRetryAttempts", json!(3), "MaximumRetryAttempts is 3"),
             ("MaximumRecordAgeInSeconds", json!(60), "MaximumRecordAgeInSeconds is 60"),
             ("DestinationConfig", json!({}), "on-failure"),
+            ("DestinationConfig", json!({ "OnFailure": { "Destination": "arn:aws:sqs:r:1:q" } }), "no bucket"),
+            ("FilterCriteria", json!({ "Filters": [{ "Pattern": "{}" }] }), "FilterCriteria"),
+            ("TumblingWindowInSeconds", json!(900), "tumbling window"),
             ("State", json!("Disabled"), "no call is counted"),
             ("State", json!("Creating"), "it is Creating"),
             ("LastProcessingResult", json!("PROBLEM: Function call failed"), "PROBLEM"),

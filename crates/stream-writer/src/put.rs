@@ -189,6 +189,10 @@ async fn send(
             SdkError::ServiceError(refused) => {
                 refused.err().code().map_or_else(|| refused.raw().status().to_string(), str::to_owned)
             }
+            // Not what came: an answer that nobody can read may have calls in it.
+            SdkError::ResponseError(unreadable) => {
+                format!("an answer of status {} that cannot be read", unreadable.raw().status())
+            }
             error => DisplayErrorContext(error).to_string(),
         })
     })

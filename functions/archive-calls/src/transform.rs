@@ -60,8 +60,10 @@ fn archive(plan: &NumberPlan, record: &FirehoseRecord) -> Result<Lines, NotArchi
         let line = write_line(&mut lines.text, plan, position, arrived_at_ms, bytes);
         lines.unreadable += u64::from(line == Line::Bytes);
     };
-    // As count-calls has it: an aggregate that cannot be taken apart stays whole, at the position of its record.
-    let parts = if cdr::is_aggregate(&bytes) { cdr::deaggregate(&bytes).ok() } else { None };
+    // As count-calls has it: an aggregate that cannot be taken apart stays whole, at the position of its record. One that
+    // Firehose took out of another would take the positions of its neighbours.
+    let is_part = record.kinesis_record_metadata.as_ref().is_some_and(|of| of.subsequence_number.unwrap_or(0) > 0);
+    let parts = if cdr::is_aggregate(&bytes) && !is_part { cdr::deaggregate(&bytes).ok() } else { None };
     match parts {
         Some(parts) => (0..).zip(parts).for_each(|(n, part)| write(first.with_sub_sequence(n), part)),
         None => write(first, &bytes),

@@ -46,7 +46,6 @@ pub fn read_event(event: KinesisEvent) -> Result<ShardBatch, HandleError> {
         let sequence_number = SmolStr::new(&record.kinesis.sequence_number);
         let first =
             Position::parse(&sequence_number, 0).ok_or(HandleError::Event("a sequence number is no number"))?;
-        // Of JSON, `aws_lambda_events` 1.2 reads 7.5 s as 7.005 s: up to a second early, and the same at each delivery.
         let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
         let received = |position, bytes| {
             let sequence_number = sequence_number.clone();

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_lambda_events::kinesis::KinesisEvent;
-use count_calls::{CallCounter, Configuration, ObjectQuarantine, SqsNotices};
+use count_calls::{CallCounter, Configuration, ObjectQuarantine, SqsNotices, TimedEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use objects::{Location, Objects};
 use telemetry::{Machine, TraceSettings, Tracer, emf, limits};
@@ -33,9 +32,9 @@ async fn main() -> Result<(), Error> {
     let counter = CallCounter::new(tiles, quarantine, set, plan, configuration.settings).with_tracer(tracer.clone());
     let (counter, tracer, stack) = (&Mutex::new(counter), &tracer, &configuration.stack);
 
-    lambda_runtime::run(service_fn(|event: LambdaEvent<KinesisEvent>| async move {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<TimedEvent>| async move {
         let deadline = Instant::now() + remaining(event.context.deadline, SystemTime::now());
-        let handled = counter.lock().await.handle(event.payload, deadline).await;
+        let handled = counter.lock().await.handle(event.payload.0, deadline).await;
         if let Some(tracer) = tracer {
             // Between two invocations nothing runs.
             tracer.flush(limits::FLUSH_LAMBDA_MAX).await;

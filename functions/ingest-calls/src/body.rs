@@ -36,7 +36,10 @@ impl Raw<'_> {
 /// The records of a body, at least one.
 pub(crate) fn records<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Vec<Raw<'a>>, Refusal> {
     let form = form(headers)?;
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return Err(Refusal::Compressed);
     }
     if body.len() > BODY_BYTES_MAX {

@@ -49,8 +49,11 @@ pub struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// A field is missing, or not known, or of another type.
-    #[error("the event cannot be read: {0}")]
-    Form(String),
+    #[error(
+        "the event cannot be read: wants an object with scheduled_time, and of as_of, complete_before, rebuild and \
+         accept_quality what is needed"
+    )]
+    Form,
     /// A field asks for what cannot be.
     #[error("{field} of the event {rule}")]
     Field {
@@ -64,7 +67,7 @@ pub enum EventError {
 impl RecomputeEvent {
     /// Reads the event as Lambda gives it.
     pub fn read(event: Value) -> Result<Self, EventError> {
-        serde_json::from_value(event).map_err(|error| EventError::Form(error.to_string()))
+        serde_json::from_value(event).map_err(|_| EventError::Form)
     }
 
     /// What is asked for, where the archive lags so many minutes behind the stream and the clock says `now_ms`

@@ -37,7 +37,8 @@ impl ServiceMetrics {
     pub(crate) fn pinned(&self, pinned: &Pinned, now_ms: i64) {
         if let Ok(snapshot) = &pinned.0 {
             let end_ms = i64::from(snapshot.day().day + 1) * DAY_MS;
-            self.sink.record(&[SNAPSHOT_AGE_SECONDS.of((now_ms - end_ms) as f64 / 1_000.0)]);
+            // A snapshot of today is of no age yet.
+            self.sink.record(&[SNAPSHOT_AGE_SECONDS.of((now_ms - end_ms).max(0) as f64 / 1_000.0)]);
         }
     }
 
