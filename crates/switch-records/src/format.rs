@@ -1,0 +1,63 @@
+//! The formats, and what a reader of each does.
+
+use cdr::RecordError;
+
+use crate::Leg;
+
+/// What a switch or carrier writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SwitchFormat {
+    /// Asterisk's `cdr_csv` (`Master.csv`) and `cdr_custom`.
+    Asterisk,
+    /// FreeSWITCH's `mod_cdr_csv`.
+    FreeswitchCsv,
+    /// FreeSWITCH's `mod_json_cdr`.
+    FreeswitchJson,
+    /// Cisco Unified Communications Manager's CDR files.
+    CiscoCucm,
+    /// Twilio Call resources as JSON.
+    TwilioJson,
+    /// Twilio's call log exported as CSV.
+    TwilioCsv,
+    /// Any CSV, by a mapping.
+    MappedCsv,
+}
+
+/// How bytes are cut into rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Rows of CSV; a quoted field may hold line breaks.
+    CsvRows,
+    /// JSON objects, one behind the other; each may span lines.
+    JsonObjects,
+}
+
+impl SwitchFormat {
+    /// Every format.
+    pub const ALL: [Self; 7] = [
+        Self::Asterisk,
+        Self::FreeswitchCsv,
+        Self::FreeswitchJson,
+        Self::CiscoCucm,
+        Self::TwilioJson,
+        Self::TwilioCsv,
+        Self::MappedCsv,
+    ];
+
+    /// How its rows are cut.
+    pub const fn framing(self) -> Framing {
+        match self {
+            Self::FreeswitchJson | Self::TwilioJson => Framing::JsonObjects,
+            Self::Asterisk | Self::FreeswitchCsv | Self::CiscoCucm | Self::TwilioCsv | Self::MappedCsv => {
+                Framing::CsvRows
+            }
+        }
+    }
+}
+
+/// Makes legs of the rows of one file, in their order.
+pub trait LegReader: Send {
+    /// The leg that a row tells of; `None` for a row that tells of none, such as a header. A row is what the framing
+    /// gives: bytes without the line's end.
+    fn leg(&mut self, row: &[u8]) -> Result<Option<Leg>, RecordError>;
+}

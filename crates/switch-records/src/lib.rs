@@ -1,0 +1,16 @@
+//! What switches and carriers write about calls.
+//!
+//! A switch writes rows (or objects), and often several a call: one a leg. A [`LegReader`] makes a [`Leg`] of a row,
+//! and a [`LegMerger`] makes one call of the legs that are linked, by the switch's own rule. No files here: who has bytes,
+//! from a file or from a webhook, cuts them into rows.
+
+mod fields;
+mod format;
+mod leg;
+mod merge;
+mod site;
+
+pub use format::{Framing, LegReader, SwitchFormat};
+pub use leg::{Leg, Role};
+pub use merge::{LegMerger, MergeRule};
+pub use site::{Site, UnknownSite};
