@@ -1,13 +1,15 @@
 //! How long a function takes from the start of its process to its first poll and its first answer, and how much memory
 //! it has taken by then.
 //!
-//!     cargo build --profile dist --workspace --bin count-calls --bin serve-features --bin cold-start
-//!     target/dist/cold-start target/dist/count-calls
-//!     target/dist/cold-start target/dist/serve-features
+//!     cargo build --profile dist --workspace --bins
+//!     for f in count-calls archive-calls ingest-calls recompute-features serve-features; do
+//!       target/dist/cold-start target/dist/$f
+//!     done
 //!
-//! A Lambda Runtime API, a DynamoDB and an S3 stand on loopback; the binary is the one that is deployed. Lambda's own
-//! share, fetching the code and starting a sandbox, is not in it. count-calls gets a batch of calls; serve-features a
-//! question by Connect for all features of a phone in a snapshot of 100,000.
+//! A Lambda Runtime API, a Kinesis, a DynamoDB and an S3 stand on loopback; the binary is built as the one that is deployed.
+//! Lambda's own share, fetching the code and starting a sandbox, is not in it. What each is asked is in `function.rs`.
+
+mod function;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -20,19 +22,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use bench::world::{World, phone};
-use bench::{Killed, arrivals, events, machine, median, peak_mb};
-use features::FeatureSet;
+use bench::{Killed, machine, median, peak_mb};
 use local_aws::{DynamoStorage, Endpoints, LocalAws, LocalAwsConfig};
-use tiles::{DynamoTiles, note_coverage};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use crate::function::Function;
+
 const RUNS: usize = 15;
-const BATCH: usize = 100;
-const TABLE: &str = "bench-tiles";
-const BUCKET: &str = "bench";
-const PHONES: u64 = 100_000;
 
 /// What one process did.
 #[derive(Default)]
@@ -44,19 +41,6 @@ struct Seen {
     answer: String,
 }
 
-/// What is started, and what it is asked.
-struct Function {
-    binary: PathBuf,
-    /// Its name, by which what it needs is told.
-    name: String,
-    event: String,
-    /// What its answer has in it.
-    wanted: &'static str,
-    asked: String,
-    /// The root of the S3, and the folder in it that holds a snapshot.
-    s3: tempfile::TempDir,
-}
-
 struct Api {
     event: String,
     seen: Mutex<Seen>,
@@ -66,16 +50,15 @@ struct Api {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let binary: PathBuf = std::env::args_os().nth(1).context("which binary? target/dist/count-calls")?.into();
+    let binary: PathBuf =
+        std::env::args_os().nth(1).context("which binary? wants one, such as target/dist/count-calls")?.into();
     let function = Function::new(binary)?;
     let (mut polls, mut answers, mut ready, mut peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..RUNS {
+    for run in 0..RUNS {
         let config = LocalAwsConfig::default().with_dynamodb(DynamoStorage::Memory).with_s3(function.s3.path());
-        let local = LocalAws::start(config).await?;
-        let tiles = DynamoTiles::new(local.dynamodb()?, TABLE);
-        tiles.create_table_if_missing().await?;
-        note_coverage(&tiles, FeatureSet::default_set()?.version(), 0).await?;
-        let start = once(&function, &local.endpoints()).await?;
+        let local = LocalAws::start(config.with_kinesis()).await?;
+        function.prepare(&local).await?;
+        let start = once(&function, &local.endpoints(), run).await?;
         polls.push(start.poll_ms);
         answers.push(start.answer_ms);
         ready.push(start.ready_mb);
@@ -91,57 +74,6 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Function {
-    fn new(binary: PathBuf) -> anyhow::Result<Self> {
-        let name = binary.file_name().context("no binary")?.to_string_lossy().into_owned();
-        let s3 = tempfile::tempdir()?;
-        let (event, wanted, asked) = if name == "serve-features" {
-            let world = World::new(Arc::new(FeatureSet::default_set()?), PHONES, 1.0)?;
-            world.write_snapshot(&s3.path().join(BUCKET))?;
-            let asked = "all features of a phone, S3 and DynamoDB on loopback".to_owned();
-            (question(&phone(PHONES / 3, PHONES)), "calls_90d", asked)
-        } else {
-            let arrivals = arrivals(BATCH)?;
-            let event = events(0, &arrivals.iter().collect::<Vec<_>>(), BATCH).remove(0);
-            (event, "\"batchItemFailures\":[]", format!("a batch of {BATCH} calls, DynamoDB on loopback"))
-        };
-        Ok(Self { binary, name, event, wanted, asked, s3 })
-    }
-}
-
-/// The event of a function URL: <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html>.
-fn question(phone: &str) -> String {
-    let path = "/tollwatch.v1.FeatureService/GetFeatures";
-    serde_json::json!({
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": { "content-type": "application/json", "host": "bench.lambda-url.us-east-1.on.aws" },
-        "requestContext": {
-            "accountId": "anonymous",
-            "apiId": "bench",
-            "domainName": "bench.lambda-url.us-east-1.on.aws",
-            "domainPrefix": "bench",
-            "http": {
-                "method": "POST",
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-                "userAgent": "bench",
-            },
-            "requestId": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": "21/Nov/2026:09:30:00 +0000",
-            "timeEpoch": 1_795_253_400_000_i64,
-        },
-        "body": serde_json::json!({ "number": phone, "party": "PARTY_CALLER" }).to_string(),
-        "isBase64Encoded": false,
-    })
-    .to_string()
-}
-
 /// One start of the process.
 struct Start {
     poll_ms: f64,
@@ -150,7 +82,7 @@ struct Start {
     peak_mb: f64,
 }
 
-async fn once(function: &Function, endpoints: &Endpoints) -> anyhow::Result<Start> {
+async fn once(function: &Function, endpoints: &Endpoints, run: usize) -> anyhow::Result<Start> {
     let api = Arc::new(Api {
         event: function.event.clone(),
         seen: Mutex::default(),
@@ -175,14 +107,7 @@ async fn once(function: &Function, endpoints: &Endpoints) -> anyhow::Result<Star
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
-        .env("AWS_REGION", local_aws::REGION)
-        .env("AWS_ACCESS_KEY_ID", local_aws::ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", local_aws::SECRET_KEY)
-        .env("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.as_deref().context("DynamoDB has no endpoint")?)
-        .env("AWS_ENDPOINT_URL_S3", endpoints.s3.as_deref().context("S3 has no endpoint")?)
-        .env("TILE_TABLE", TABLE)
-        .env("DATA", format!("s3://{BUCKET}"))
-        .env("QUARANTINE", quarantine.path())
+        .envs(function.variables(endpoints, quarantine.path(), run)?)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
