@@ -26,3 +26,13 @@ pub enum Role {
     /// The leg towards one who is called.
     Terminating,
 }
+
+/// What becomes of the legs of a call. A reader names its calls accordingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Legs {
+    /// They are one call, which all its legs name alike.
+    #[default]
+    Merged,
+    /// Each is a call by itself, with a name of its own.
+    Each,
+}

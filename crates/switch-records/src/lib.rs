@@ -4,13 +4,17 @@
 //! and a [`LegMerger`] makes one call of the legs that are linked, by the switch's own rule. No files here: who has bytes,
 //! from a file or from a webhook, cuts them into rows.
 
+mod durations;
 mod fields;
 mod format;
 mod leg;
+mod local_time;
 mod merge;
+mod pbx_number;
+mod q850;
 mod site;
 
 pub use format::{Framing, LegReader, SwitchFormat};
-pub use leg::{Leg, Role};
+pub use leg::{Leg, Legs, Role};
 pub use merge::{LegMerger, MergeRule};
 pub use site::{Site, UnknownSite};
