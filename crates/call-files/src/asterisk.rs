@@ -5,29 +5,13 @@ use std::path::{Path, PathBuf};
 
 use cdr::{NumberPlan, RecordError};
 use jiff::tz::TimeZone;
+use switch_records::SwitchFormat;
 
 use crate::asterisk_row::{self, COLUMNS, Site};
 use crate::csv_rows::{CsvRows, Row, split};
 use crate::detect::{Content, damaged};
 use crate::limits::CSV_ROWS_LOOKED_AT;
-use crate::{FileCall, FileError, Format, ReadError, RowError};
-
-/// What an Asterisk file does not say of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AsteriskOptions {
-    /// Names the PBX: its extension 1001 becomes `ext:<site>/1001`. Letters, digits and `. _ -`, at most 32.
-    pub site: String,
-    /// The IANA time zone the times are written in; `UTC` where `usegmtime` is set. In the hour that a zone has
-    /// twice a year, a call is taken to begin in the first.
-    pub zone: String,
-}
-
-impl Default for AsteriskOptions {
-    /// Site `pbx`, zone `UTC`.
-    fn default() -> Self {
-        Self { site: "pbx".to_owned(), zone: "UTC".to_owned() }
-    }
-}
+use crate::{FileCall, FileError, Format, ReadError, RowError, SwitchOptions};
 
 pub(crate) struct AsteriskReader<'p> {
     path: PathBuf,
@@ -42,7 +26,7 @@ impl<'p> AsteriskReader<'p> {
         path: &Path,
         plan: &'p NumberPlan,
         content: Content,
-        options: &AsteriskOptions,
+        options: &SwitchOptions,
     ) -> Result<Self, FileError> {
         let site = site(plan, options)?;
         let mut rows = CsvRows::new(content);
@@ -84,7 +68,7 @@ impl Iterator for AsteriskReader<'_> {
     }
 }
 
-fn site<'p>(plan: &'p NumberPlan, options: &AsteriskOptions) -> Result<Site<'p>, FileError> {
+fn site<'p>(plan: &'p NumberPlan, options: &SwitchOptions) -> Result<Site<'p>, FileError> {
     let unknown = |option, value: &String, wanted| FileError::Option { option, value: value.clone(), wanted };
     let zone = TimeZone::get(&options.zone)
         .map_err(|_| unknown("time zone", &options.zone, "an IANA name such as UTC or America/New_York"))?;
@@ -119,5 +103,5 @@ fn check(path: &Path, site: &Site<'_>, rows: &VecDeque<Row>) -> Result<(), FileE
 }
 
 fn refused(row: u64, error: RecordError) -> RowError {
-    RowError { format: Format::Asterisk, row, position: None, arrived_at_ms: None, error }
+    RowError { format: Format::Switch(SwitchFormat::Asterisk), row, position: None, arrived_at_ms: None, error }
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+use switch_records::SwitchFormat;
 
 use crate::FileError;
 use crate::limits::BUFFER_BYTES;
@@ -16,20 +17,30 @@ pub enum Format {
     JsonLines,
     /// Parquet with a column a field.
     Parquet,
-    /// Asterisk's `Master.csv` (`cdr_csv`), plain or compressed.
-    Asterisk,
+    /// What a switch or carrier writes, plain or compressed.
+    Switch(SwitchFormat),
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::JsonLines, Self::Parquet, Self::Asterisk];
+    pub const ALL: [Self; 9] = [
+        Self::JsonLines,
+        Self::Parquet,
+        Self::Switch(SwitchFormat::Asterisk),
+        Self::Switch(SwitchFormat::FreeswitchCsv),
+        Self::Switch(SwitchFormat::FreeswitchJson),
+        Self::Switch(SwitchFormat::CiscoCucm),
+        Self::Switch(SwitchFormat::TwilioJson),
+        Self::Switch(SwitchFormat::TwilioCsv),
+        Self::Switch(SwitchFormat::MappedCsv),
+    ];
 
-    /// The name on a command line: `jsonl`, `parquet`, `asterisk`.
+    /// The name on a command line: `jsonl`, `parquet`, or that of the [`SwitchFormat`].
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::JsonLines => "jsonl",
             Self::Parquet => "parquet",
-            Self::Asterisk => "asterisk",
+            Self::Switch(format) => format.as_str(),
         }
     }
 
@@ -41,7 +52,7 @@ impl Format {
     /// What a row is called, and numbered as.
     pub(crate) const fn row_name(self) -> &'static str {
         match self {
-            Self::JsonLines | Self::Asterisk => "line",
+            Self::JsonLines | Self::Switch(_) => "line",
             Self::Parquet => "row",
         }
     }
@@ -75,7 +86,7 @@ pub(crate) fn detect(path: &Path, wanted: Option<Format>) -> Result<Opened, File
         Some(Format::Parquet) if !is_parquet => {
             return Err(not_this(path, "does not begin as Parquet (PAR1)".to_owned(), "a Parquet file"));
         }
-        Some(Format::JsonLines | Format::Asterisk) if is_parquet => {
+        Some(Format::JsonLines | Format::Switch(_)) if is_parquet => {
             return Err(not_this(path, "is Parquet".to_owned(), "the text format that was asked for"));
         }
         _ if is_parquet => return Ok(Opened::Parquet(file)),
@@ -91,7 +102,7 @@ pub(crate) fn detect(path: &Path, wanted: Option<Format>) -> Result<Opened, File
         return Err(not_this(path, problem.to_owned(), ANY_FORMAT));
     }
     match (wanted, first) {
-        (Some(Format::Asterisk), _) => Ok(Opened::Asterisk(content)),
+        (Some(Format::Switch(_)), _) => Ok(Opened::Asterisk(content)),
         (Some(_), _) | (None, b'{') => Ok(Opened::JsonLines(content)),
         (None, b'[') => {
             let found = "begins as a JSON array".to_owned();

@@ -3,20 +3,21 @@
 use std::path::Path;
 
 use cdr::{CallRecord, NumberPlan};
+use switch_records::SwitchFormat;
 
 use crate::asterisk::AsteriskReader;
 use crate::detect::{Opened, detect};
 use crate::json_lines::JsonLinesReader;
 use crate::parquet_reader::ParquetReader;
-use crate::{AsteriskOptions, FileError, Format, ReadError};
+use crate::{FileError, Format, ReadError, SwitchOptions};
 
 /// How a file is read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// The format; found out where it is not given.
     pub format: Option<Format>,
-    /// What an Asterisk file does not say.
-    pub asterisk: AsteriskOptions,
+    /// What the file of a switch does not say.
+    pub switch: SwitchOptions,
 }
 
 /// A call of a file.
@@ -48,7 +49,8 @@ pub fn open<'p>(path: &Path, plan: &'p NumberPlan, options: &ReadOptions) -> Res
     let (format, rows): (_, Rows<'p>) = match detect(path, options.format)? {
         Opened::JsonLines(content) => (Format::JsonLines, Box::new(JsonLinesReader::new(path, plan, content))),
         Opened::Asterisk(content) => {
-            (Format::Asterisk, Box::new(AsteriskReader::new(path, plan, content, &options.asterisk)?))
+            let format = Format::Switch(SwitchFormat::Asterisk);
+            (format, Box::new(AsteriskReader::new(path, plan, content, &options.switch)?))
         }
         Opened::Parquet(file) => (Format::Parquet, Box::new(ParquetReader::new(path, plan, file)?)),
     };

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use call_files::{AsteriskOptions, FileError, Format, ReadError, ReadOptions, open};
+use call_files::{FileError, Format, ReadError, ReadOptions, SwitchFormat, SwitchOptions, open};
 use cdr::{CallRecord, NumberPlan, Outcome, Reason};
 
 static PLAN: LazyLock<NumberPlan> = LazyLock::new(|| NumberPlan::new("US").unwrap());
@@ -14,13 +14,13 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn options(site: &str, zone: &str) -> ReadOptions {
-    let asterisk = AsteriskOptions { site: site.to_owned(), zone: zone.to_owned() };
-    ReadOptions { asterisk, ..ReadOptions::default() }
+    let switch = SwitchOptions { site: site.to_owned(), zone: zone.to_owned(), ..SwitchOptions::default() };
+    ReadOptions { switch, ..ReadOptions::default() }
 }
 
 fn calls(name: &str, zone: &str) -> Vec<CallRecord> {
     let reader = open(&fixture(name), &PLAN, &options("hq", zone)).unwrap();
-    assert_eq!(reader.format(), Format::Asterisk);
+    assert_eq!(reader.format(), Format::Switch(SwitchFormat::Asterisk));
     reader.map(|call| call.unwrap().call).collect()
 }
 

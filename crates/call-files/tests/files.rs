@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use call_files::{
-    Compression, FileError, Format, JsonLinesWriter, MAX_LINE_BYTES, ParquetWriter, ReadError, ReadOptions, open,
+    Compression, FileError, Format, JsonLinesWriter, MAX_LINE_BYTES, ParquetWriter, ReadError, ReadOptions,
+    SwitchFormat, open,
 };
 use cdr::{CallRecord, NumberPlan, Reason};
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
@@ -391,7 +392,10 @@ fn a_format_that_was_asked_for_must_be_it() {
     parquet(&columns, &some_calls(1));
     assert!(matches!(open(&text, &PLAN, &options(Format::Parquet)), Err(FileError::NotThisFormat { .. })));
     assert!(matches!(open(&columns, &PLAN, &options(Format::JsonLines)), Err(FileError::NotThisFormat { .. })));
-    assert!(matches!(open(&text, &PLAN, &options(Format::Asterisk)), Err(FileError::NotThisFormat { .. })));
+    assert!(matches!(
+        open(&text, &PLAN, &options(Format::Switch(SwitchFormat::Asterisk))),
+        Err(FileError::NotThisFormat { .. })
+    ));
     assert_eq!(open(&text, &PLAN, &options(Format::JsonLines)).unwrap().format(), Format::JsonLines);
     for format in Format::ALL {
         assert_eq!(Format::from_name(format.as_str()), Some(format));

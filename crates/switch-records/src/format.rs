@@ -2,7 +2,7 @@
 
 use cdr::RecordError;
 
-use crate::Leg;
+use crate::{Leg, MergeRule};
 
 /// What a switch or carrier writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +43,34 @@ impl SwitchFormat {
         Self::TwilioCsv,
         Self::MappedCsv,
     ];
+
+    /// The name on a command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asterisk => "asterisk",
+            Self::FreeswitchCsv => "freeswitch-csv",
+            Self::FreeswitchJson => "freeswitch-json",
+            Self::CiscoCucm => "cisco-cucm",
+            Self::TwilioJson => "twilio-json",
+            Self::TwilioCsv => "twilio-csv",
+            Self::MappedCsv => "csv",
+        }
+    }
+
+    /// The format of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+
+    /// How its legs become calls.
+    pub const fn merge_rule(self) -> MergeRule {
+        match self {
+            Self::Asterisk | Self::CiscoCucm => MergeRule::Span,
+            Self::FreeswitchCsv | Self::FreeswitchJson | Self::TwilioJson | Self::TwilioCsv | Self::MappedCsv => {
+                MergeRule::Winner
+            }
+        }
+    }
 
     /// How its rows are cut.
     pub const fn framing(self) -> Framing {

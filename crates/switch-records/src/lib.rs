@@ -16,5 +16,5 @@ mod site;
 
 pub use format::{Framing, LegReader, SwitchFormat};
 pub use leg::{Leg, Legs, Role};
-pub use merge::{LegMerger, MergeRule};
+pub use merge::{LINGER_MS, LegMerger, MergeRule, Merged};
 pub use site::{Site, UnknownSite};
