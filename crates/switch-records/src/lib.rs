@@ -6,10 +6,12 @@
 
 mod cisco_cause;
 mod cisco_cucm;
+mod decimal;
 mod durations;
 mod fields;
 mod format;
 mod header;
+mod json_text;
 mod leg;
 mod local_time;
 mod merge;
@@ -18,9 +20,17 @@ mod q850;
 mod site;
 #[cfg(test)]
 mod testing;
+mod twilio;
+mod twilio_callback;
+mod twilio_csv;
+mod twilio_json;
+mod twilio_number;
 
 pub use cisco_cucm::CiscoCucmReader;
 pub use format::{Framing, LegReader, SwitchFormat};
 pub use leg::{Leg, Legs, Role};
 pub use merge::{LINGER_MS, LegMerger, MergeRule, Merged};
 pub use site::{Site, UnknownSite};
+pub use twilio_callback::status_callback;
+pub use twilio_csv::TwilioCsvReader;
+pub use twilio_json::TwilioJsonReader;
