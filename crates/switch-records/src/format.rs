@@ -65,10 +65,8 @@ impl SwitchFormat {
     /// How its legs become calls.
     pub const fn merge_rule(self) -> MergeRule {
         match self {
-            Self::Asterisk | Self::CiscoCucm => MergeRule::Span,
-            Self::FreeswitchCsv | Self::FreeswitchJson | Self::TwilioJson | Self::TwilioCsv | Self::MappedCsv => {
-                MergeRule::Winner
-            }
+            Self::Asterisk | Self::CiscoCucm | Self::MappedCsv => MergeRule::Span,
+            Self::FreeswitchCsv | Self::FreeswitchJson | Self::TwilioJson | Self::TwilioCsv => MergeRule::Winner,
         }
     }
 
