@@ -28,8 +28,7 @@ use crate::asterisk_columns::{AsteriskColumns, Places};
 use crate::fields::Fields;
 use crate::local_time::{Hint, moment};
 use crate::pbx_number::number;
-use crate::row_hash::row_hash;
-use crate::{Leg, LegReader, Legs, Role, Site, durations};
+use crate::{Leg, LegReader, Legs, Role, Site, durations, row_name};
 
 /// Reads rows of Asterisk.
 pub struct AsteriskReader<'p> {
@@ -117,7 +116,7 @@ impl Row<'_> {
             (Legs::Merged, Some(link), ..) => Cow::Borrowed(link),
             (Legs::Each, _, Some(id), Some(sequence)) => Cow::Owned(format!("{id}-{sequence}")),
             (Legs::Each, _, Some(id), None) => Cow::Borrowed(id),
-            _ => Cow::Owned(row_hash(self.row)),
+            _ => Cow::Owned(row_name::of(self.row)),
         }
     }
 
@@ -142,7 +141,7 @@ impl Row<'_> {
         let hint = Hint { not_before: started, expected };
         let written = self.time("end", self.at(self.places.end), hint)?;
         if let (Some(written), Some(seconds)) = (written, seconds) {
-            check_order("end", started, written)?;
+            durations::check_order("end", started, written)?;
             durations::check(field, text.len(), seconds, started, written)?;
         }
         Ok(written.or(expected))
@@ -159,17 +158,11 @@ impl Row<'_> {
         }
         let written = self.time("answer", self.at(self.places.answer), hint)?;
         if let (Some(written), Some(ended), Some(seconds)) = (written, ended, seconds) {
-            check_order("end", written, ended)?;
+            durations::check_order("end", written, ended)?;
             durations::check(field, text.len(), seconds, written, ended)?;
         }
         Ok(written)
     }
-}
-
-/// That the times are in order is said before their difference is found wrong.
-fn check_order(field: &'static str, from_ms: i64, to_ms: i64) -> Result<(), RecordError> {
-    let rule = "is before the start or the answer";
-    if to_ms < from_ms { Err(RecordError::of_field(Reason::TimeOrder, field, 0, rule)) } else { Ok(()) }
 }
 
 /// Milliseconds of seconds with a fraction.

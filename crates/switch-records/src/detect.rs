@@ -1,7 +1,10 @@
 //! Which format rows are of, by what is in them.
 
 use crate::fields::Fields;
-use crate::{AsteriskColumns, Settings, SwitchFormat};
+use crate::{
+    AsteriskColumns, CiscoCucmReader, FreeswitchJsonReader, FreeswitchTemplate, Settings, SwitchFormat,
+    TwilioCsvReader, TwilioJsonReader,
+};
 
 impl SwitchFormat {
     /// The format of a CSV that begins with these rows, or what it is otherwise, to follow the name of the file.
@@ -9,16 +12,44 @@ impl SwitchFormat {
         if settings.mapping.is_some() {
             return Ok(Self::MappedCsv);
         }
+        if let Some(columns) = settings.columns {
+            return Ok(if columns.contains("CDR(") || AsteriskColumns::given(columns).is_ok() {
+                Self::Asterisk
+            } else {
+                Self::FreeswitchCsv
+            });
+        }
+        if has_header(rows, CiscoCucmReader::recognises) || has_header(rows, CiscoCucmReader::recognises_quality) {
+            return Ok(Self::CiscoCucm);
+        }
+        if has_header(rows, TwilioCsvReader::recognises) {
+            return Ok(Self::TwilioCsv);
+        }
         if AsteriskColumns::detect(rows).is_some() {
             return Ok(Self::Asterisk);
+        }
+        // A template that is known and does not do is told of by its reader.
+        if !matches!(FreeswitchTemplate::detect(rows), Ok(None)) {
+            return Ok(Self::FreeswitchCsv);
         }
         Err(shape(rows))
     }
 
     /// The format of a text that begins with these JSON objects; `None` if it is none that is known.
     pub fn of_json(objects: &[&[u8]]) -> Option<Self> {
-        let _ = objects;
-        None
+        if objects.iter().any(|object| FreeswitchJsonReader::recognises(object)) {
+            return Some(Self::FreeswitchJson);
+        }
+        objects.iter().any(|object| TwilioJsonReader::recognises(object)).then_some(Self::TwilioJson)
+    }
+}
+
+/// Whether the first row is a header that is recognised.
+pub(crate) fn has_header(rows: &[&[u8]], recognises: fn(&[&str]) -> bool) -> bool {
+    let mut fields = Fields::new(b',');
+    rows.first().is_some_and(|row| fields.split(row)) && {
+        let names: Vec<&str> = (0..fields.len()).map(|index| fields.get(index)).collect();
+        recognises(&names)
     }
 }
 

@@ -22,6 +22,12 @@ pub(crate) fn check(
     Err(RecordError::of_field(Reason::BadDuration, field, len, rule))
 }
 
+/// Checks that an end is not before what it ends: that is said before their difference is found wrong.
+pub(crate) fn check_order(field: &'static str, from_ms: i64, to_ms: i64) -> Result<(), RecordError> {
+    let rule = "is before the start or the answer";
+    if to_ms < from_ms { Err(RecordError::of_field(Reason::TimeOrder, field, 0, rule)) } else { Ok(()) }
+}
+
 /// The whole seconds of a text, a fraction cut; `None` if it is no number of seconds.
 pub(crate) fn seconds(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));

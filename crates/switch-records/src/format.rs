@@ -1,9 +1,14 @@
 //! The formats, and what a reader of each does.
 
+use std::sync::Arc;
+
 use cdr::RecordError;
 
-use crate::detect::shape;
-use crate::{AsteriskColumns, AsteriskReader, CannotRead, Leg, Legs, MergeRule, Site};
+use crate::detect::{has_header, shape};
+use crate::{
+    AsteriskColumns, AsteriskReader, CannotRead, CiscoCucmReader, FreeswitchCsvReader, FreeswitchJsonReader,
+    FreeswitchTemplate, Leg, Legs, MappedCsvReader, Mapping, MergeRule, Site, TwilioCsvReader, TwilioJsonReader,
+};
 
 /// What a switch or carrier writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,10 +71,8 @@ impl SwitchFormat {
     /// How its legs become calls.
     pub const fn merge_rule(self) -> MergeRule {
         match self {
-            Self::Asterisk | Self::CiscoCucm => MergeRule::Span,
-            Self::FreeswitchCsv | Self::FreeswitchJson | Self::TwilioJson | Self::TwilioCsv | Self::MappedCsv => {
-                MergeRule::Winner
-            }
+            Self::Asterisk | Self::CiscoCucm | Self::MappedCsv => MergeRule::Span,
+            Self::FreeswitchCsv | Self::FreeswitchJson | Self::TwilioJson | Self::TwilioCsv => MergeRule::Winner,
         }
     }
 
@@ -105,21 +108,66 @@ impl SwitchFormat {
         first_rows: &[&[u8]],
     ) -> Result<Box<dyn LegReader + 'p>, CannotRead> {
         let legs = settings.legs;
+        let refuse = |wanted| Err(CannotRead::Rows { found: shape(first_rows), wanted });
         match self {
-            Self::Asterisk => {
-                let columns = match settings.columns {
-                    Some(columns) => AsteriskColumns::given(columns)?,
-                    None => AsteriskColumns::detect(first_rows).ok_or_else(|| CannotRead::Rows {
-                        found: shape(first_rows),
-                        wanted: "Asterisk's Master.csv (cdr_csv: 16 to 21 columns, no header) or the order of \
-                                 cdr_custom's sample; any other order has to be given",
-                    })?,
+            Self::Asterisk => match settings.columns.map(AsteriskColumns::given).transpose()? {
+                Some(columns) => Ok(Box::new(AsteriskReader::new(site, columns, legs))),
+                None => match AsteriskColumns::detect(first_rows) {
+                    Some(columns) => Ok(Box::new(AsteriskReader::new(site, columns, legs))),
+                    None => refuse(
+                        "Asterisk's Master.csv (cdr_csv: 16 to 21 columns, no header) or the order of cdr_custom's \
+                         sample; any other order has to be given",
+                    ),
+                },
+            },
+            Self::FreeswitchCsv => {
+                let template = match settings.columns {
+                    Some(template) => FreeswitchTemplate::given(template)?,
+                    None => match FreeswitchTemplate::detect(first_rows)? {
+                        Some(template) => template,
+                        None => {
+                            return refuse(
+                                "rows of a template of FreeSWITCH's cdr_csv.conf.xml; one of your own has to be given",
+                            );
+                        }
+                    },
                 };
-                Ok(Box::new(AsteriskReader::new(site, columns, legs)))
+                Ok(Box::new(FreeswitchCsvReader::new(site, template)))
             }
-            _ => Err(CannotRead::Mapping("this format is not read yet".to_owned())),
+            Self::FreeswitchJson => match first_rows.iter().any(|row| FreeswitchJsonReader::recognises(row)) {
+                true => Ok(Box::new(FreeswitchJsonReader::new(site))),
+                false => refuse_json("objects of FreeSWITCH's mod_json_cdr, with variables and callflow"),
+            },
+            Self::CiscoCucm => match has_header(first_rows, CiscoCucmReader::recognises) {
+                true => Ok(Box::new(CiscoCucmReader::new(site, legs))),
+                false if has_header(first_rows, CiscoCucmReader::recognises_quality) => Err(CannotRead::Rows {
+                    found: "is a CMR file of Cisco Unified CM, which tells of the quality of calls".to_owned(),
+                    wanted: "the CDR file beside it, whose name begins with cdr_",
+                }),
+                false => refuse("a CDR file of Cisco Unified CM, whose header begins with cdrRecordType"),
+            },
+            Self::TwilioJson => match first_rows.iter().any(|row| TwilioJsonReader::recognises(row)) {
+                true => Ok(Box::new(TwilioJsonReader::new(site, legs))),
+                false => refuse_json("Twilio's Call resources, one object a call"),
+            },
+            Self::TwilioCsv => match has_header(first_rows, TwilioCsvReader::recognises) {
+                true => Ok(Box::new(TwilioCsvReader::new(site, legs))),
+                false => refuse("Twilio's call log as CSV, with its header"),
+            },
+            Self::MappedCsv => {
+                let Some(mapping) = settings.mapping else {
+                    let found = shape(first_rows);
+                    return Err(CannotRead::Rows { found, wanted: "a mapping of its columns, in TOML" });
+                };
+                let mapping = Mapping::parse(mapping).map_err(|error| CannotRead::Mapping(error.to_string()))?;
+                Ok(Box::new(MappedCsvReader::new(site, Arc::new(mapping))))
+            }
         }
     }
+}
+
+fn refuse_json<T>(wanted: &'static str) -> Result<T, CannotRead> {
+    Err(CannotRead::Rows { found: "has none among its first lines".to_owned(), wanted })
 }
 
 /// Makes legs of the rows of one file, in their order.
