@@ -213,3 +213,81 @@ fn in_asterisk_words(error: RecordError) -> RecordError {
     };
     RecordError { field, ..error }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use cdr::{NumberPlan, format_time};
+
+    use super::*;
+
+    fn read(zone: &str, columns: &AsteriskColumns, rows: &[&str]) -> Vec<Result<Option<Leg>, RecordError>> {
+        let plan = NumberPlan::new("US").unwrap();
+        let site = Site::new(&plan, "hq", zone).unwrap();
+        let mut reader = AsteriskReader::new(site, columns.clone(), Legs::Merged);
+        rows.iter().map(|row| reader.leg(row.as_bytes())).collect()
+    }
+
+    /// The times of the one row of `src,dst,start,answer,end,duration,billsec,disposition`.
+    fn times(zone: &str, row: &str) -> Result<[String; 3], (Reason, &'static str)> {
+        let columns = AsteriskColumns::given("src,dst,start,answer,end,duration,billsec,disposition").unwrap();
+        let leg = read(zone, &columns, &[&format!("1001,1002,{row},ANSWERED")]).pop().unwrap();
+        let call = leg.map_err(|error| (error.reason, error.field))?.unwrap().call;
+        let answered_at_ms = call.answered_at_ms.unwrap_or_default();
+        Ok([call.started_at_ms, answered_at_ms, call.ended_at_ms].map(|ms| format_time(ms)[11..19].to_owned()))
+    }
+
+    #[test]
+    fn the_sample_of_cdr_custom_is_found_and_rows_are_linked_by_uniqueid() {
+        let file = include_str!("../testdata/asterisk/custom.csv");
+        let rows: Vec<&str> = file.lines().collect();
+        let bytes: Vec<&[u8]> = rows.iter().map(|row| row.as_bytes()).collect();
+        let columns = AsteriskColumns::detect(&bytes).unwrap();
+        assert_ne!(columns, AsteriskColumns::CDR_CSV);
+        insta::assert_snapshot!(crate::testing::told(read("Europe/Berlin", &columns, &rows).into_iter()));
+    }
+
+    #[test]
+    fn the_order_that_is_given_may_leave_out_what_follows_from_the_rest() {
+        let columns = AsteriskColumns::given(
+            "x.csv => ${CDR(dst)},${CDR(src)},${CDR(start,u)},${CDR(duration)},${CDR(billsec)},${CDR(disposition,u)}",
+        )
+        .unwrap();
+        let legs =
+            read("Europe/Berlin", &columns, &["1002,1001,1795244765.250,55,51,8", "1002,1001,1795244765,5,0,0"]);
+        let told: Vec<_> = legs.into_iter().map(|leg| leg.unwrap().unwrap()).collect();
+        assert!(told.iter().all(|leg| leg.links.is_empty() && leg.call.call_id.starts_with("row-")));
+        let times = |leg: &Leg| (leg.call.started_at_ms, leg.call.answered_at_ms, leg.call.ended_at_ms);
+        assert_eq!(times(&told[0]), (1_795_244_765_250, Some(1_795_244_769_250), 1_795_244_820_250));
+        assert_eq!(times(&told[1]), (1_795_244_765_000, None, 1_795_244_770_000));
+        let error = AsteriskColumns::given("src,dst,start,end,answer").unwrap_err();
+        assert!(error.to_string().contains("have no disposition"), "{error}");
+    }
+
+    #[test]
+    fn the_duration_says_which_hour_of_two_it_is() {
+        let ny = "America/New_York";
+        let hours = |texts: [&str; 3]| Ok(texts.map(str::to_owned));
+        let row = "2026-11-01 00:50:00,2026-11-01 01:20:00,2026-11-01 01:30:00,6000,600";
+        assert_eq!(times(ny, row), hours(["04:50:00", "06:20:00", "06:30:00"]));
+        let row = "2026-11-01 00:50:00,2026-11-01 01:20:00,2026-11-01 01:30:00,2400,600";
+        assert_eq!(times(ny, row), hours(["04:50:00", "05:20:00", "05:30:00"]));
+    }
+
+    #[test]
+    fn counts_that_do_not_add_up_are_refused() {
+        let utc = |row| times("UTC", row).map(|_| ());
+        assert_eq!(utc("2026-12-01 00:00:00,2026-12-01 00:00:10,2026-12-01 00:01:00,60,50"), Ok(()));
+        assert_eq!(utc("2026-12-01 00:00:00,2026-12-01 00:00:10,2026-12-01 00:01:00,58,52"), Ok(()));
+        assert_eq!(utc("2026-12-01 00:00:00,2026-12-01 00:00:10,,60,50"), Ok(()));
+        let wrong = Err((Reason::BadDuration, "duration"));
+        assert_eq!(utc("2026-12-01 00:00:00,2026-12-01 00:00:10,2026-12-01 00:01:00,63,50"), wrong);
+        let wrong = Err((Reason::BadDuration, "billsec"));
+        assert_eq!(utc("2026-12-01 00:00:00,2026-12-01 00:00:10,2026-12-01 00:01:00,60,60"), wrong);
+        let wrong = Err((Reason::TimeOrder, "end"));
+        assert_eq!(utc("2026-12-01 00:01:00,2026-12-01 00:01:00,2026-12-01 00:00:00,60,60"), wrong);
+        // The hour that never comes.
+        let gap = "2026-03-08 02:10:00,2026-03-08 03:10:00,2026-03-08 03:10:00,0,0";
+        assert_eq!(times("America/New_York", gap), Err((Reason::BadTime, "start")));
+    }
+}

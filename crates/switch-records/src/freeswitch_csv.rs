@@ -52,3 +52,58 @@ fn unquoted(text: &str) -> &str {
     let inner = |quote: char| text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
     inner('"').or_else(|| inner('\'')).unwrap_or(text)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use cdr::NumberPlan;
+
+    use super::*;
+    use crate::WrongColumns;
+
+    fn read(template: &FreeswitchTemplate, file: &str) -> Vec<Result<Option<Leg>, RecordError>> {
+        let plan = NumberPlan::new("US").unwrap();
+        let mut reader = FreeswitchCsvReader::new(Site::new(&plan, "hq", "Europe/Berlin").unwrap(), template.clone());
+        file.lines().map(|row| reader.leg(row.as_bytes())).collect()
+    }
+
+    fn detect(file: &str) -> Result<Option<FreeswitchTemplate>, WrongColumns> {
+        let rows: Vec<&[u8]> = file.lines().map(str::as_bytes).collect();
+        FreeswitchTemplate::detect(&rows)
+    }
+
+    fn told(file: &str) -> String {
+        crate::testing::told(read(&detect(file).unwrap().unwrap(), file).into_iter())
+    }
+
+    #[test]
+    fn rows_of_the_example_template() {
+        insta::assert_snapshot!(told(include_str!("../testdata/freeswitch_csv/example.csv")));
+    }
+
+    #[test]
+    fn other_templates_that_are_shipped_are_found() {
+        let sql = told(include_str!("../testdata/freeswitch_csv/sql.csv"));
+        let asterisk = told(include_str!("../testdata/freeswitch_csv/asterisk.csv"));
+        insta::assert_snapshot!(sql + &asterisk);
+        let row = "\"5f3a0c1e-0001-4000-8000-00000000000a\",\"\",\"inbound\",\"+12025550101\",\"1001\",\"2026-11-21 07:06:09\",\
+                   \"2026-11-21 07:07:00\",\"51\",\"\",\"\",\"192.0.2.7\",\"\",\"\"";
+        assert!(matches!(detect(row), Err(WrongColumns::Template("opencdrrate", _))));
+        assert_eq!(detect("a,b,c"), Ok(None));
+    }
+
+    #[test]
+    fn a_template_of_ones_own_is_read_as_it_stands() {
+        let template = FreeswitchTemplate::given("'${uuid}'");
+        assert!(matches!(template, Err(WrongColumns::Missing("destination_number", _))));
+        let template = FreeswitchTemplate::given(
+            "CALL \"${uuid}\", \"${aleg_uuid}\", \"${direction}\", \"${ani}\", \"${destination_number}\", \"${start_uepoch}\", \
+             \"${answer_epoch}\", \"${duration}\", \"${hangup_cause_q850}\", \"${network_addr}\"!",
+        )
+        .unwrap();
+        let rows = "CALL \"a\", \"\", \"inbound\", \"+12025550101\", \"1001\", \"1795244765250000\", \"1795244769\", \"55\", \"16\", \"192.0.2.7\"!\n\
+                    CALL \"b\", \"a\", \"outbound\", \"+12025550101\", \"1001\", \"1795244765250000\", \"0\", \"55\", \"17\", \"192.0.2.8\"!\n\
+                    CALL \"c\", \"a\", \"outbound\", \"+12025550101\", \"1001\", \"now\", \"0\", \"55\", \"17\", \"192.0.2.8\"!";
+        insta::assert_snapshot!(crate::testing::told(read(&template, rows).into_iter()));
+    }
+}

@@ -245,3 +245,39 @@ impl<'de> Deserialize<'de> for Loose<'de> {
         deserializer.deserialize_any(LooseVisitor)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use cdr::NumberPlan;
+
+    use super::*;
+
+    fn read(objects: &[&str]) -> Vec<Result<Option<Leg>, RecordError>> {
+        let plan = NumberPlan::new("US").unwrap();
+        let mut reader = FreeswitchJsonReader::new(Site::new(&plan, "hq", "UTC").unwrap());
+        objects.iter().map(|object| reader.leg(object.as_bytes())).collect()
+    }
+
+    #[test]
+    fn legs_are_read_encoded_or_not_and_of_old_releases() {
+        let file = include_str!("../testdata/freeswitch_json/legs.json");
+        let mut objects: Vec<&str> = file.lines().take(3).collect();
+        objects.push(file.splitn(4, '\n').nth(3).unwrap());
+        assert!(objects.iter().all(|object| FreeswitchJsonReader::recognises(object.as_bytes())));
+        insta::assert_snapshot!(crate::testing::told(read(&objects).into_iter()));
+    }
+
+    #[test]
+    fn what_is_no_leg_is_refused() {
+        let bad =
+            read(&["{}", "{\"variables\":{},\"callflow\":[]}", "{\"variables\":1,\"callflow\":[]}", "{\"a\"", "[1]"]);
+        let reasons: Vec<_> = bad.into_iter().map(|leg| leg.map_err(|error| error.reason).unwrap_err()).collect();
+        assert_eq!(reasons[1], Reason::MissingField);
+        assert!(
+            reasons.iter().enumerate().all(|(at, reason)| at == 1 || *reason == Reason::Unparseable),
+            "{reasons:?}"
+        );
+        assert!(!FreeswitchJsonReader::recognises(b"{\"call_id\":\"a\"}"));
+    }
+}
