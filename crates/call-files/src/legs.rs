@@ -5,8 +5,11 @@ use std::path::Path;
 use cdr::NumberPlan;
 use switch_records::{Leg, MergeRule, Role};
 
-use crate::reader::CallReader;
-use crate::{FileError, Format, ReadError, ReadOptions, open};
+use crate::detect::{Opened, detect};
+use crate::json_lines::JsonLinesReader;
+use crate::parquet_reader::ParquetReader;
+use crate::switch_legs::SwitchLegs;
+use crate::{FileCall, FileError, Format, LegStart, Place, ReadError, ReadOptions};
 
 /// A leg of a file. A call record of JSON lines or Parquet is the only leg of its call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,68 +24,67 @@ pub struct FileLeg {
     pub arrived_at_ms: Option<i64>,
     /// How many fields it has that we do not know; 0 in formats whose fields are fixed.
     pub unknown_fields: usize,
-    /// The leg.
+    /// The leg. Where each leg is to be a call by itself, it has no links.
     pub leg: Leg,
-}
-
-/// A place between two rows of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
-pub struct Place {
-    /// Bytes of the decompressed text before it.
-    pub offset: u64,
-    /// Lines before it.
-    pub lines: u64,
-}
-
-/// Where reading begins, and what the end of the file means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct LegStart {
-    /// Where it begins, which is where [`LegFile::place`] once was. What the file is, and its header, is still looked up
-    /// at its beginning.
-    pub place: Place,
-    /// Whether the file is being written: a last row that may not be whole is not given, and is not passed over.
-    pub growing: bool,
 }
 
 /// The legs of a file, in its order. After a [`ReadError::File`] there is nothing more.
 pub struct LegFile<'p> {
-    calls: CallReader<'p>,
+    format: Format,
+    legs: Option<Legs<'p>>,
+    place: Place,
 }
 
-/// Opens a file of calls as [`crate::open`] does, and gives legs as they are written, whatever
-/// [`crate::SwitchOptions::legs`] says but for their names.
+enum Legs<'p> {
+    JsonLines(JsonLinesReader<'p>),
+    Parquet(Box<ParquetReader<'p>>),
+    Switch(Box<SwitchLegs<'p>>),
+}
+
+/// Opens a file of calls as [`crate::open`] does, and gives its legs as they are written.
 pub fn open_legs<'p>(path: &Path, plan: &'p NumberPlan, options: &ReadOptions) -> Result<LegFile<'p>, FileError> {
     open_legs_at(path, plan, options, LegStart::default())
 }
 
-/// Opens a file of calls and begins somewhere in it. A Parquet file is read from its beginning.
+/// Opens a file of calls and begins somewhere in it. A Parquet file is read from its beginning. A file that grows and has
+/// no whole row yet is [`FileError::Empty`].
 pub fn open_legs_at<'p>(
     path: &Path,
     plan: &'p NumberPlan,
     options: &ReadOptions,
     start: LegStart,
 ) -> Result<LegFile<'p>, FileError> {
-    let _ = start;
-    Ok(LegFile { calls: open(path, plan, options)? })
+    let (format, legs) = match detect(path, options, start.growing)? {
+        Opened::JsonLines(text) => {
+            let content = text.content_from(start.place)?;
+            (Format::JsonLines, Legs::JsonLines(JsonLinesReader::new(path, plan, content, start)))
+        }
+        Opened::Switch(format, text) => {
+            let legs = SwitchLegs::open(&text, plan, format, &options.switch, start)?;
+            (Format::Switch(format), Legs::Switch(Box::new(legs)))
+        }
+        Opened::Parquet(file) => (Format::Parquet, Legs::Parquet(Box::new(ParquetReader::new(path, plan, file)?))),
+    };
+    Ok(LegFile { format, legs: Some(legs), place: start.place })
 }
 
 impl LegFile<'_> {
     /// The format that was found.
     pub fn format(&self) -> Format {
-        self.calls.format()
+        self.format
     }
 
     /// How its legs become calls; `None` where every call is one leg.
     pub fn merge_rule(&self) -> Option<MergeRule> {
-        match self.format() {
+        match self.format {
             Format::Switch(format) => Some(format.merge_rule()),
             Format::JsonLines | Format::Parquet => None,
         }
     }
 
-    /// The place behind the last row that was given, a bad one included.
+    /// The place behind the last row that was given, a bad one included. At the end of a file that is whole, its end.
     pub fn place(&self) -> Place {
-        Place::default()
+        self.place
     }
 }
 
@@ -90,13 +92,44 @@ impl Iterator for LegFile<'_> {
     type Item = Result<FileLeg, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.calls.next()?.map(|call| FileLeg {
-            row: call.row,
-            end_offset: 0,
-            position: call.position,
-            arrived_at_ms: call.arrived_at_ms,
-            unknown_fields: call.unknown_fields,
-            leg: Leg { links: Vec::new(), role: Role::Originating, call: call.call },
-        }))
+        let next = match self.legs.as_mut()? {
+            Legs::JsonLines(lines) => {
+                let next = lines.next();
+                self.place = lines.place();
+                next.map(|call| call.map(|call| only_leg(call, self.place.offset)))
+            }
+            Legs::Parquet(rows) => rows.next().map(|call| call.map(|call| only_leg(call, 0))),
+            Legs::Switch(legs) => {
+                let next = legs.next_leg();
+                self.place = legs.place();
+                let end_offset = self.place.offset;
+                next.map(|leg| {
+                    leg.map(|(row, leg)| FileLeg {
+                        row,
+                        end_offset,
+                        position: None,
+                        arrived_at_ms: None,
+                        unknown_fields: 0,
+                        leg,
+                    })
+                })
+            }
+        };
+        if !matches!(next, Some(Ok(_) | Err(ReadError::Row(_)))) {
+            // Reading past an error of the file would go over what is not there.
+            self.legs = None;
+        }
+        next
+    }
+}
+
+fn only_leg(call: FileCall, end_offset: u64) -> FileLeg {
+    FileLeg {
+        row: call.row,
+        end_offset,
+        position: call.position,
+        arrived_at_ms: call.arrived_at_ms,
+        unknown_fields: call.unknown_fields,
+        leg: Leg { links: Vec::new(), role: Role::Originating, call: call.call },
     }
 }

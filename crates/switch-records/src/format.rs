@@ -2,7 +2,9 @@
 
 use cdr::RecordError;
 
-use crate::{Leg, MergeRule};
+use crate::detect::shape;
+use crate::{AsteriskColumns, AsteriskReader, CannotRead, CiscoCucmReader, Leg, Legs, MappedCsvReader, MergeRule};
+use crate::{Site, TwilioCsvReader, TwilioJsonReader};
 
 /// What a switch or carrier writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +78,50 @@ impl SwitchFormat {
             Self::FreeswitchJson | Self::TwilioJson => Framing::JsonObjects,
             Self::Asterisk | Self::FreeswitchCsv | Self::CiscoCucm | Self::TwilioCsv | Self::MappedCsv => {
                 Framing::CsvRows
+            }
+        }
+    }
+}
+
+/// What is told of a file beside its site. Text that is of no use to a format is passed over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings<'s> {
+    /// The order of columns.
+    pub columns: Option<&'s str>,
+    /// The text of a TOML mapping.
+    pub mapping: Option<&'s str>,
+    /// What becomes of the legs of a call.
+    pub legs: Legs,
+}
+
+impl SwitchFormat {
+    /// A reader for a file that begins with these rows. They are to be read by it as well; where reading goes on further
+    /// behind, only the first of them, which may be a header.
+    pub fn reader<'p>(
+        self,
+        site: Site<'p>,
+        settings: &Settings<'_>,
+        first_rows: &[&[u8]],
+    ) -> Result<Box<dyn LegReader + 'p>, CannotRead> {
+        let legs = settings.legs;
+        match self {
+            Self::Asterisk => {
+                let columns = match settings.columns {
+                    Some(columns) => AsteriskColumns::given(columns)?,
+                    None => AsteriskColumns::detect(first_rows).ok_or_else(|| CannotRead::Rows {
+                        found: shape(first_rows),
+                        wanted: "Asterisk's Master.csv (cdr_csv: 16 to 21 columns, no header) or the order of \
+                                 cdr_custom's sample; any other order has to be given",
+                    })?,
+                };
+                Ok(Box::new(AsteriskReader::new(site, columns, legs)))
+            }
+            Self::CiscoCucm => Ok(Box::new(CiscoCucmReader::open(site, legs, first_rows)?)),
+            Self::TwilioJson => Ok(Box::new(TwilioJsonReader::open(site, legs, first_rows)?)),
+            Self::TwilioCsv => Ok(Box::new(TwilioCsvReader::open(site, legs, first_rows)?)),
+            Self::MappedCsv => Ok(Box::new(MappedCsvReader::open(site, settings.mapping, first_rows)?)),
+            Self::FreeswitchCsv | Self::FreeswitchJson => {
+                Err(CannotRead::Mapping("this format is not read yet".to_owned()))
             }
         }
     }

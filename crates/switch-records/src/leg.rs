@@ -15,8 +15,7 @@ pub struct Leg {
     pub call: CallRecord,
 }
 
-/// Where a leg stands in its call; the least one wins, and of equals the one that began first, then the one that was
-/// read first.
+/// Where a leg stands in its call; the least one wins, and of equals the one that began first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The leg of the one who calls (FreeSWITCH's a leg, Twilio's parent call).
