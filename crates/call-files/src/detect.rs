@@ -113,13 +113,12 @@ impl Text {
             return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)));
         }
         let file = BufReader::with_capacity(BUFFER_BYTES, file);
-        let mut content: Content = match self.compression {
+        let mut content: Content = if self.compression == Compression::Gzip {
             // Files of several members are common: Firehose and log shippers append.
-            Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file))),
-            _ => {
-                let decoder = zstd::Decoder::with_buffer(file).map_err(unreadable)?;
-                Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
-            }
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file)))
+        } else {
+            let decoder = zstd::Decoder::with_buffer(file).map_err(unreadable)?;
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
         };
         io::copy(&mut content.by_ref().take(place.offset), &mut io::sink())
             .map_err(|error| damaged(&self.path, &error))?;

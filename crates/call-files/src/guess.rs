@@ -57,6 +57,6 @@ const TEXTS: [(&str, &str, &str); 8] = [
 /// Whether every second byte of a text without a mark is NUL, as of Latin letters in UTF-16.
 fn is_utf_16(bytes: &[u8]) -> bool {
     let pairs = bytes.chunks_exact(2).take(8);
-    let is_wide = |at: usize| pairs.clone().all(|pair| pair[at] == 0 && pair[1 - at].is_ascii_graphic());
+    let is_wide = |at: usize| pairs.clone().all(|pair| pair[at] == 0 && matches!(pair[1 - at], b' '..=b'~'));
     bytes.len() >= 4 && (is_wide(0) || is_wide(1))
 }

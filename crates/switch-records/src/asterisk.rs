@@ -28,7 +28,8 @@ use crate::asterisk_columns::{AsteriskColumns, Places};
 use crate::fields::Fields;
 use crate::local_time::{Hint, moment};
 use crate::pbx_number::number;
-use crate::{Leg, LegReader, Legs, Role, Site, durations, row_name};
+use crate::row_hash::row_hash;
+use crate::{Leg, LegReader, Legs, Role, Site, durations};
 
 /// Reads rows of Asterisk.
 pub struct AsteriskReader<'p> {
@@ -52,7 +53,7 @@ impl LegReader for AsteriskReader<'_> {
             return Err(of_row("is not UTF-8"));
         }
         let places = self.columns.places(self.fields.len()).map_err(of_row)?;
-        Row { site: &self.site, fields: &self.fields, places, row }.leg(self.legs).map(Some)
+        Row { site: &self.site, fields: &self.fields, places, bytes: row }.leg(self.legs).map(Some)
     }
 }
 
@@ -60,7 +61,7 @@ struct Row<'r> {
     site: &'r Site<'r>,
     fields: &'r Fields,
     places: Places,
-    row: &'r [u8],
+    bytes: &'r [u8],
 }
 
 impl Row<'_> {
@@ -116,7 +117,7 @@ impl Row<'_> {
             (Legs::Merged, Some(link), ..) => Cow::Borrowed(link),
             (Legs::Each, _, Some(id), Some(sequence)) => Cow::Owned(format!("{id}-{sequence}")),
             (Legs::Each, _, Some(id), None) => Cow::Borrowed(id),
-            _ => Cow::Owned(row_name::of(self.row)),
+            _ => Cow::Owned(row_hash(self.bytes)),
         }
     }
 

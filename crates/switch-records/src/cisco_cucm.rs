@@ -24,9 +24,10 @@ use std::net::IpAddr;
 use cdr::{RawRecord, Reason, RecordError};
 use smol_str::SmolStr;
 
+use crate::detect::{header, shape};
 use crate::fields::Fields;
 use crate::header::{place, plain};
-use crate::{Leg, LegReader, Legs, Role, Site, cisco_cause, durations, pbx_number};
+use crate::{CannotRead, Leg, LegReader, Legs, Role, Site, cisco_cause, durations, pbx_number};
 
 /// Reads rows behind a header.
 pub struct CiscoCucmReader<'p> {
@@ -42,14 +43,24 @@ impl<'p> CiscoCucmReader<'p> {
         Self { site, legs, fields: Fields::new(b','), columns: None }
     }
 
+    /// A reader for a file that begins with these rows.
+    pub(crate) fn open(site: Site<'p>, legs: Legs, rows: &[&[u8]]) -> Result<Self, CannotRead> {
+        if Self::recognises(&header(rows, b',')) {
+            return Ok(Self::new(site, legs));
+        }
+        let wanted = "a CDR file of Cisco Unified CM (cdr_*), whose first row names its columns: cdrRecordType, \
+                      globalCallID_callId, dateTimeOrigination and so on";
+        Err(CannotRead::Rows { found: shape(rows), wanted })
+    }
+
     /// Whether a header is that of a CDR file.
-    pub fn recognises(header: &[&str]) -> bool {
+    pub fn recognises<T: AsRef<str>>(header: &[T]) -> bool {
         Columns::of(header).is_some()
     }
 
     /// Whether a header is that of a CMR file, which tells of the quality of calls, not of calls.
-    pub fn recognises_quality(header: &[&str]) -> bool {
-        let names: Vec<String> = header.iter().copied().map(plain).collect();
+    pub fn recognises_quality<T: AsRef<str>>(header: &[T]) -> bool {
+        let names: Vec<String> = header.iter().map(|name| plain(name.as_ref())).collect();
         let has = |name| place(&names, &[name]).is_some();
         has("cdrrecordtype") && has("numberpacketssent") && !has("datetimeorigination")
     }
@@ -67,8 +78,8 @@ impl LegReader for CiscoCucmReader<'_> {
             // It comes first, and again where files were put one behind the other.
             let rule = "is no header of Cisco Unified CM's CDR files: wants columns such as cdrRecordType, \
                         globalCallID_callId and dateTimeOrigination; CMR files have no calls";
-            let header: Vec<&str> = (0..self.fields.len()).map(|index| self.fields.get(index)).collect();
-            self.columns = Some(Columns::of(&header).ok_or(of_row(rule))?);
+            let names: Vec<&str> = (0..self.fields.len()).map(|index| self.fields.get(index)).collect();
+            self.columns = Some(Columns::of(&names).ok_or(of_row(rule))?);
             return Ok(None);
         }
         let Some(columns) = &self.columns else { return Ok(None) };
@@ -220,14 +231,14 @@ struct Columns {
 
 impl Columns {
     /// The columns of a header; `None` if it has not those without which there is no call.
-    fn of(header: &[&str]) -> Option<Self> {
-        let names: Vec<String> = header.iter().copied().map(plain).collect();
+    fn of<T: AsRef<str>>(header: &[T]) -> Option<Self> {
+        let names: Vec<String> = header.iter().map(|name| plain(name.as_ref())).collect();
         let place = |name| place(&names, &[name]);
         let record_type = place("cdrrecordtype")?;
         Some(Self {
             count: names.len(),
             record_type,
-            type_name: (*header.get(record_type)?).to_owned(),
+            type_name: header.get(record_type)?.as_ref().to_owned(),
             manager: place("globalcallidcallmanagerid")?,
             call: place("globalcallidcallid")?,
             cluster: place("globalcallidclusterid"),

@@ -19,10 +19,11 @@ impl SwitchFormat {
                 Self::FreeswitchCsv
             });
         }
-        if has_header(rows, CiscoCucmReader::recognises) || has_header(rows, CiscoCucmReader::recognises_quality) {
+        let header = header(rows, b',');
+        if CiscoCucmReader::recognises(&header) {
             return Ok(Self::CiscoCucm);
         }
-        if has_header(rows, TwilioCsvReader::recognises) {
+        if TwilioCsvReader::recognises(&header) {
             return Ok(Self::TwilioCsv);
         }
         if AsteriskColumns::detect(rows).is_some() {
@@ -44,12 +45,12 @@ impl SwitchFormat {
     }
 }
 
-/// Whether the first row is a header that is recognised.
-pub(crate) fn has_header(rows: &[&[u8]], recognises: fn(&[&str]) -> bool) -> bool {
-    let mut fields = Fields::new(b',');
-    rows.first().is_some_and(|row| fields.split(row)) && {
-        let names: Vec<&str> = (0..fields.len()).map(|index| fields.get(index)).collect();
-        recognises(&names)
+/// The fields of the first row that can be split; none if there is none.
+pub(crate) fn header(rows: &[&[u8]], delimiter: u8) -> Vec<String> {
+    let mut fields = Fields::new(delimiter);
+    match rows.iter().any(|row| fields.split(row)) {
+        true => (0..fields.len()).map(|index| fields.get(index).to_owned()).collect(),
+        false => Vec::new(),
     }
 }
 
@@ -69,6 +70,9 @@ pub(crate) fn shape(rows: &[&[u8]]) -> String {
     };
     let columns = names.len();
     let plural = if columns == 1 { "" } else { "s" };
+    if CiscoCucmReader::recognises_quality(&names) {
+        return "is a CMR file of Cisco Unified CM, which tells of the quality of calls".to_owned();
+    }
     if columns > 1 && names.iter().all(is_name) {
         let more = if columns > NAMES_TOLD { ", ..." } else { "" };
         let told = names[..columns.min(NAMES_TOLD)].join(", ");

@@ -1,13 +1,11 @@
 //! The formats, and what a reader of each does.
 
-use std::sync::Arc;
-
 use cdr::RecordError;
 
-use crate::detect::{has_header, shape};
+use crate::detect::shape;
 use crate::{
     AsteriskColumns, AsteriskReader, CannotRead, CiscoCucmReader, FreeswitchCsvReader, FreeswitchJsonReader,
-    FreeswitchTemplate, Leg, Legs, MappedCsvReader, Mapping, MergeRule, Site, TwilioCsvReader, TwilioJsonReader,
+    FreeswitchTemplate, Leg, Legs, MappedCsvReader, MergeRule, Site, TwilioCsvReader, TwilioJsonReader,
 };
 
 /// What a switch or carrier writes.
@@ -136,38 +134,17 @@ impl SwitchFormat {
             }
             Self::FreeswitchJson => match first_rows.iter().any(|row| FreeswitchJsonReader::recognises(row)) {
                 true => Ok(Box::new(FreeswitchJsonReader::new(site))),
-                false => refuse_json("objects of FreeSWITCH's mod_json_cdr, with variables and callflow"),
-            },
-            Self::CiscoCucm => match has_header(first_rows, CiscoCucmReader::recognises) {
-                true => Ok(Box::new(CiscoCucmReader::new(site, legs))),
-                false if has_header(first_rows, CiscoCucmReader::recognises_quality) => Err(CannotRead::Rows {
-                    found: "is a CMR file of Cisco Unified CM, which tells of the quality of calls".to_owned(),
-                    wanted: "the CDR file beside it, whose name begins with cdr_",
+                false => Err(CannotRead::Rows {
+                    found: "has none among its first lines".to_owned(),
+                    wanted: "objects of FreeSWITCH's mod_json_cdr, with variables and callflow",
                 }),
-                false => refuse("a CDR file of Cisco Unified CM, whose header begins with cdrRecordType"),
             },
-            Self::TwilioJson => match first_rows.iter().any(|row| TwilioJsonReader::recognises(row)) {
-                true => Ok(Box::new(TwilioJsonReader::new(site, legs))),
-                false => refuse_json("Twilio's Call resources, one object a call"),
-            },
-            Self::TwilioCsv => match has_header(first_rows, TwilioCsvReader::recognises) {
-                true => Ok(Box::new(TwilioCsvReader::new(site, legs))),
-                false => refuse("Twilio's call log as CSV, with its header"),
-            },
-            Self::MappedCsv => {
-                let Some(mapping) = settings.mapping else {
-                    let found = shape(first_rows);
-                    return Err(CannotRead::Rows { found, wanted: "a mapping of its columns, in TOML" });
-                };
-                let mapping = Mapping::parse(mapping).map_err(|error| CannotRead::Mapping(error.to_string()))?;
-                Ok(Box::new(MappedCsvReader::new(site, Arc::new(mapping))))
-            }
+            Self::CiscoCucm => Ok(Box::new(CiscoCucmReader::open(site, legs, first_rows)?)),
+            Self::TwilioJson => Ok(Box::new(TwilioJsonReader::open(site, legs, first_rows)?)),
+            Self::TwilioCsv => Ok(Box::new(TwilioCsvReader::open(site, legs, first_rows)?)),
+            Self::MappedCsv => Ok(Box::new(MappedCsvReader::open(site, settings.mapping, first_rows)?)),
         }
     }
-}
-
-fn refuse_json<T>(wanted: &'static str) -> Result<T, CannotRead> {
-    Err(CannotRead::Rows { found: "has none among its first lines".to_owned(), wanted })
 }
 
 /// Makes legs of the rows of one file, in their order.

@@ -10,7 +10,8 @@ use cdr::{Reason, RecordError};
 
 use crate::fields::Fields;
 use crate::freeswitch::Values;
-use crate::{FreeswitchTemplate, Leg, LegReader, Site, row_name};
+use crate::row_hash::row_hash;
+use crate::{FreeswitchTemplate, Leg, LegReader, Site};
 
 /// Reads rows of `mod_cdr_csv`.
 pub struct FreeswitchCsvReader<'p> {
@@ -42,7 +43,7 @@ impl LegReader for FreeswitchCsvReader<'_> {
                 values.set(*variable, Cow::Borrowed(unquoted(self.fields.get(place))));
             }
         }
-        values.leg(&self.site, || row_name::of(row)).map(Some)
+        values.leg(&self.site, || row_hash(row)).map(Some)
     }
 }
 

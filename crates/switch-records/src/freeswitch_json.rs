@@ -12,7 +12,8 @@ use percent_encoding::percent_decode_str;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::freeswitch::{Values, Variable};
-use crate::{Leg, LegReader, Site, row_name};
+use crate::row_hash::row_hash;
+use crate::{Leg, LegReader, Site};
 
 /// Reads objects of `mod_json_cdr`.
 pub struct FreeswitchJsonReader<'p> {
@@ -40,7 +41,7 @@ impl LegReader for FreeswitchJsonReader<'_> {
             let rule = "is no object of mod_json_cdr: wants variables and callflow";
             return Err(RecordError::of_record(Reason::Unparseable, row.len(), rule));
         }
-        document.values.leg(&self.site, || row_name::of(row)).map(Some)
+        document.values.leg(&self.site, || row_hash(row)).map(Some)
     }
 }
 

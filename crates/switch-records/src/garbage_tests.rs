@@ -11,10 +11,13 @@ use crate::{CiscoCucmReader, LegReader, Legs, MappedCsvReader, Mapping, Site, Tw
 
 static PLAN: LazyLock<NumberPlan> = LazyLock::new(|| NumberPlan::new("US").unwrap());
 
+static MAPPING: LazyLock<Arc<Mapping>> =
+    LazyLock::new(|| Arc::new(Mapping::parse(include_str!("../../../examples/mapping.toml")).unwrap()));
+
 /// Reads rows with every reader of this file, each behind a header of its own.
 fn read(rows: &[Vec<u8>]) {
     let site = Site::new(&PLAN, "hq", "Europe/Berlin").unwrap();
-    let mapping = Arc::new(Mapping::parse(include_str!("../../../examples/mapping.toml")).unwrap());
+    let mapping = MAPPING.clone();
     let mut readers: [(Box<dyn LegReader>, &str); 4] = [
         (
             Box::new(CiscoCucmReader::new(site.clone(), Legs::Merged)),
@@ -60,6 +63,8 @@ fn broken_row() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn any_bytes_are_a_leg_nothing_or_an_error(rows in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..5)) {
         read(&rows);

@@ -36,7 +36,7 @@ mod merge;
 mod open_call;
 mod pbx_number;
 mod q850;
-mod row_name;
+mod row_hash;
 mod site;
 #[cfg(test)]
 mod testing;

@@ -21,11 +21,6 @@ pub(crate) struct Hint {
 impl Hint {
     /// Nothing is known.
     pub const NONE: Self = Self { not_before: i64::MIN, expected: None };
-
-    /// Not before this moment.
-    pub const fn not_before(ms: i64) -> Self {
-        Self { not_before: ms, expected: None }
-    }
 }
 
 /// The moment, in milliseconds since 1970 UTC, of a text such as `2026-11-21 07:06:05` in the zone; `None` of an empty
@@ -124,6 +119,10 @@ mod tests {
         cdr::parse_time(text).unwrap()
     }
 
+    fn not_before(ms: i64) -> Hint {
+        Hint { not_before: ms, expected: None }
+    }
+
     fn read(text: &str, hint: Hint) -> Result<Option<i64>, RecordError> {
         moment(&new_york(), "start", text, hint)
     }
@@ -141,10 +140,10 @@ mod tests {
         let (first, second) = (utc("2026-11-01T05:30:00Z"), utc("2026-11-01T06:30:00Z"));
         let text = "2026-11-01 01:30:00";
         assert_eq!(read(text, Hint::NONE), Ok(Some(first)));
-        assert_eq!(read(text, Hint::not_before(first)), Ok(Some(first)));
-        assert_eq!(read(text, Hint::not_before(first + 1)), Ok(Some(second)));
+        assert_eq!(read(text, not_before(first)), Ok(Some(first)));
+        assert_eq!(read(text, not_before(first + 1)), Ok(Some(second)));
         // After both it is neither, and the order of the times will say so.
-        assert_eq!(read(text, Hint::not_before(second + 1)), Ok(Some(first)));
+        assert_eq!(read(text, not_before(second + 1)), Ok(Some(first)));
         let expected = Hint { not_before: first - 1, expected: Some(second - 900) };
         assert_eq!(read(text, expected), Ok(Some(second)));
     }

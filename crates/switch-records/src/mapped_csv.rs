@@ -13,13 +13,15 @@ use cdr::{Channel, NumberPlan, Outcome, RawRecord, Reason, RecordError};
 use smol_str::SmolStr;
 
 use crate::decimal::micros;
+use crate::detect::header;
 use crate::fields::Fields;
 use crate::header::plain;
 use crate::local_time::{self, Hint};
 use crate::mapping::{Column, Mapping};
 use crate::mapping_field::MappedField;
 use crate::mapping_time::Written;
-use crate::{Leg, LegReader, Role, Site, durations, pbx_number, row_name};
+use crate::row_hash::row_hash;
+use crate::{CannotRead, Leg, LegReader, Role, Site, durations, pbx_number};
 
 /// Reads rows as a mapping says.
 pub struct MappedCsvReader<'p> {
@@ -40,15 +42,31 @@ impl<'p> MappedCsvReader<'p> {
     }
 }
 
+impl<'p> MappedCsvReader<'p> {
+    /// A reader for a file that begins with these rows, by the text of a mapping.
+    pub(crate) fn open(site: Site<'p>, mapping: Option<&str>, rows: &[&[u8]]) -> Result<Self, CannotRead> {
+        let missing = "a CSV of any maker is read by a mapping: give one, as examples/mapping.toml shows";
+        let mapping = mapping.ok_or_else(|| CannotRead::Mapping(missing.to_owned()))?;
+        let mapping = Mapping::parse(mapping).map_err(|error| CannotRead::Mapping(format!("mapping, {error}")))?;
+        if mapping.has_header {
+            let wanted =
+                "a header with the columns that the mapping names, each once, and its delimiter between them";
+            mapping
+                .check_header(&header(rows, mapping.delimiter))
+                .map_err(|found| CannotRead::Rows { found, wanted })?;
+        }
+        Ok(Self::new(site, Arc::new(mapping)))
+    }
+}
+
 impl LegReader for MappedCsvReader<'_> {
     fn leg(&mut self, row: &[u8]) -> Result<Option<Leg>, RecordError> {
         let of_row = |rule| RecordError::of_record(Reason::Unparseable, row.len(), rule);
         if !self.fields.split(row) {
             return Err(of_row("is not UTF-8"));
         }
-        let header = || (0..self.fields.len()).map(|index| self.fields.get(index));
         let Some(places) = &self.places else {
-            let names: Vec<String> = header().map(plain).collect();
+            let names: Vec<String> = (0..self.fields.len()).map(|index| plain(self.fields.get(index))).collect();
             let places = Places::of(&self.mapping, &names);
             self.places =
                 Some(places.ok_or(of_row("is no header with the columns that the mapping names, each once"))?);
@@ -84,7 +102,7 @@ impl Row<'_, '_> {
         let duration = self.duration(MappedField::Duration)?;
         let times = self.times(ring, talk, duration)?;
         let link = self.joined(MappedField::Link, "-");
-        let call_id = self.joined(MappedField::CallId, "-").unwrap_or_else(|| Cow::Owned(row_name::of(self.bytes)));
+        let call_id = self.joined(MappedField::CallId, "-").unwrap_or_else(|| Cow::Owned(row_hash(self.bytes)));
         let constants = &self.mapping.constants;
         let constant = |text: &'_ Option<String>| text.as_deref().map(str::to_owned).map(Cow::Owned);
         let cost_micros = self.cost()?;

@@ -96,8 +96,8 @@ impl Mapping {
     }
 
     /// Checks that a file's first row has the columns that the mapping names, each once; says which it has not.
-    pub fn check_header(&self, header: &[&str]) -> Result<(), String> {
-        let names: Vec<String> = header.iter().copied().map(plain).collect();
+    pub fn check_header<T: AsRef<str>>(&self, header: &[T]) -> Result<(), String> {
+        let names: Vec<String> = header.iter().map(|name| plain(name.as_ref())).collect();
         for column in self.columns.all() {
             let Column::Named(name) = column else { continue };
             let problem = match names.iter().filter(|other| **other == plain(name)).count() {
@@ -124,7 +124,7 @@ impl Mapping {
             return refused("columns.callee", "is missing: wants the column of who is called");
         }
         let (has_end, has_duration) = (has(MappedField::EndedAt), has(MappedField::Duration));
-        if !has(MappedField::StartedAt) && !(has_end && has_duration) {
+        if !(has(MappedField::StartedAt) || has_end && has_duration) {
             let rule = "is missing: wants the column of the beginning, or ended_at and duration";
             return refused("columns.started_at", rule);
         }

@@ -26,6 +26,7 @@ pub const LINGER_MS: i64 = 2 * 60 * 60 * 1_000;
 
 /// What comes of legs. `T` is what the caller knows of a leg, such as its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // Nearly all are calls.
 pub enum Merged<T> {
     /// A call.
     Call {

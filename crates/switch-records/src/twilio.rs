@@ -135,12 +135,16 @@ fn outcome(status: Option<&str>) -> Result<&'static str, RecordError> {
         "no-answer" => return Ok("no_answer"),
         "canceled" => return Ok("canceled"),
         "failed" => return Ok("failed"),
-        "queued" | "initiated" | "ringing" | "answered" | "in-progress" => {
-            "is that of a call that is not over: fetch it again when it is completed"
-        }
+        other if is_not_over(other) => "is that of a call that is not over: fetch it again when it is completed",
         _ => "is no call status of Twilio: wants completed, busy, no-answer, canceled or failed",
     };
     Err(RecordError::of_field(Reason::BadOutcome, "status", status.len(), rule))
+}
+
+/// Whether a call of this status goes on.
+pub(crate) fn is_not_over(status: &str) -> bool {
+    let going_on = ["queued", "initiated", "ringing", "answered", "in-progress"];
+    going_on.iter().any(|other| status.eq_ignore_ascii_case(other))
 }
 
 /// Times are whole seconds, so that a duration may be longer than they say; by more than that, it contradicts them.

@@ -3,22 +3,25 @@
 use cdr::{Reason, RecordError};
 
 use crate::local_time::Hint;
-use crate::twilio::{Resource, duration, leg, missing, moment, present};
+use crate::twilio::{Resource, duration, is_not_over, leg, missing, moment, present};
 use crate::{Leg, Legs, Site};
 
-/// The leg of a status callback, given its form's fields, decoded: `CallSid`, `ParentCallSid`, `From`, `To`,
+/// The leg of a status callback, or none if its call is not over yet, given its form's fields, decoded: `CallSid`, `ParentCallSid`, `From`, `To`,
 /// `CallStatus`, `CallDuration` (whole seconds), `Timestamp` (RFC 2822); others are passed over.
 ///
 /// The callback says when the call ended, not when it began: an answered call begins and is answered `CallDuration`
 /// before its `Timestamp`, any other at it. A call that is counted by its callback and read again from an export may
-/// begin in another minute there, and count twice: use one of the two. A callback of a call that is not over is refused.
+/// begin in another minute there, and count twice: use one of the two.
 pub fn status_callback<'f>(
     site: &Site<'_>,
     fields: impl IntoIterator<Item = (&'f str, &'f str)>,
-) -> Result<Leg, RecordError> {
+) -> Result<Option<Leg>, RecordError> {
     let mut form = Form::default();
     for (name, value) in fields {
         form.set(name, value)?;
+    }
+    if form.call.status.is_some_and(is_not_over) {
+        return Ok(None);
     }
     let ended = moment("Timestamp", present(form.timestamp).ok_or(missing("Timestamp"))?, Hint::NONE)?;
     let seconds = duration("CallDuration", form.duration)?.unwrap_or_default();
@@ -26,7 +29,8 @@ pub fn status_callback<'f>(
     let talked = form.call.status.is_some_and(|status| status.eq_ignore_ascii_case("completed"));
     let started = if talked { ended - seconds * 1000 } else { ended };
     let at = |field: &'static str, _: &str, _: Hint| Ok(if field == "start_time" { started } else { ended });
-    leg(site, Legs::Merged, &call, at).map_err(|error| RecordError { field: name_of(error.field), ..error })
+    let leg = leg(site, Legs::Merged, &call, at);
+    leg.map(Some).map_err(|error| RecordError { field: name_of(error.field), ..error })
 }
 
 #[derive(Default)]
@@ -88,7 +92,7 @@ mod tests {
 
     fn read<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Result<Leg, RecordError> {
         let plan = NumberPlan::new("US").unwrap();
-        status_callback(&Site::new(&plan, "tw", "UTC").unwrap(), fields)
+        status_callback(&Site::new(&plan, "tw", "UTC").unwrap(), fields).map(Option::unwrap)
     }
 
     fn with(name: &'static str, value: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -111,9 +115,18 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_is_not_over_is_no_leg_yet() {
+        let plan = NumberPlan::new("US").unwrap();
+        let site = Site::new(&plan, "tw", "UTC").unwrap();
+        for status in ["queued", "initiated", "ringing", "in-progress"] {
+            assert_eq!(status_callback(&site, with("CallStatus", status)), Ok(None), "{status}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_as_in_the_form() {
         for (name, value, reason) in [
-            ("CallStatus", "ringing", Reason::BadOutcome),
+            ("CallStatus", "gone", Reason::BadOutcome),
             ("CallDuration", "a minute", Reason::BadDuration),
             ("Timestamp", "", Reason::MissingField),
             ("Timestamp", "yesterday", Reason::BadTime),

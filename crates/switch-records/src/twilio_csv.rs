@@ -6,11 +6,12 @@
 
 use cdr::{Reason, RecordError};
 
+use crate::detect::{header, shape};
 use crate::fields::Fields;
 use crate::header::{place, plain};
 use crate::local_time::{self, Hint};
 use crate::twilio::{Resource, leg, with_zone};
-use crate::{Leg, LegReader, Legs, Site};
+use crate::{CannotRead, Leg, LegReader, Legs, Site};
 
 /// Reads rows behind a header; what is made of them, [`crate::twilio`] says. Times that name no zone, such as
 /// `2026-12-01 10:00:05`, are read in the zone of the site.
@@ -27,8 +28,18 @@ impl<'p> TwilioCsvReader<'p> {
         Self { site, legs, fields: Fields::new(b','), columns: None }
     }
 
+    /// A reader for a file that begins with these rows.
+    pub(crate) fn open(site: Site<'p>, legs: Legs, rows: &[&[u8]]) -> Result<Self, CannotRead> {
+        if Self::recognises(&header(rows, b',')) {
+            return Ok(Self::new(site, legs));
+        }
+        let wanted =
+            "Twilio's calls as CSV, whose first row names its columns: Sid, From, To, Status, StartTime and so on";
+        Err(CannotRead::Rows { found: shape(rows), wanted })
+    }
+
     /// Whether a header is that of Twilio's calls.
-    pub fn recognises(header: &[&str]) -> bool {
+    pub fn recognises<T: AsRef<str>>(header: &[T]) -> bool {
         Columns::of(header).is_some()
     }
 }
@@ -42,8 +53,8 @@ impl LegReader for TwilioCsvReader<'_> {
         if is_header {
             // It comes first, and again where files were put one behind the other.
             let rule = "is no header of Twilio's: wants columns such as Sid, From, To, Status and StartTime";
-            let header: Vec<&str> = (0..self.fields.len()).map(|index| self.fields.get(index)).collect();
-            let columns = Columns::of(&header).ok_or(RecordError::of_record(Reason::Unparseable, row.len(), rule))?;
+            let names: Vec<&str> = (0..self.fields.len()).map(|index| self.fields.get(index)).collect();
+            let columns = Columns::of(&names).ok_or(RecordError::of_record(Reason::Unparseable, row.len(), rule))?;
             self.columns = Some(columns);
             return Ok(None);
         }
@@ -89,8 +100,8 @@ struct Columns {
 
 impl Columns {
     /// The columns of a header; `None` if it has not those without which there is no call.
-    fn of(header: &[&str]) -> Option<Self> {
-        let names: Vec<String> = header.iter().copied().map(plain).collect();
+    fn of<T: AsRef<str>>(header: &[T]) -> Option<Self> {
+        let names: Vec<String> = header.iter().map(|name| plain(name.as_ref())).collect();
         let place = |wanted: &[&str]| place(&names, wanted);
         let start = place(&["starttime"]);
         let created = place(&["datecreated"]);
@@ -98,7 +109,7 @@ impl Columns {
         let sid = place(&["sid", "callsid"])?;
         Some(Self {
             count: names.len(),
-            sid_name: (*header.get(sid)?).to_owned(),
+            sid_name: header.get(sid)?.as_ref().to_owned(),
             sid,
             parent_sid: place(&["parentcallsid"]),
             from: place(&["from"])?,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::json_text::JsonText;
 use crate::twilio::{Resource, leg, moment};
-use crate::{Leg, LegReader, Legs, Site};
+use crate::{CannotRead, Leg, LegReader, Legs, Site};
 
 /// Reads Call resources; what is made of them, [`crate::twilio`] says. A page of the REST API (`{"calls": [...]}`) is
 /// refused: `jq -c '.calls[]'` makes objects of it.
@@ -18,6 +18,21 @@ impl<'p> TwilioJsonReader<'p> {
     /// A reader for calls of a site; its zone is not used, since these times name theirs.
     pub const fn new(site: Site<'p>, legs: Legs) -> Self {
         Self { site, legs }
+    }
+
+    /// A reader for a file that begins with these objects.
+    pub(crate) fn open(site: Site<'p>, legs: Legs, objects: &[&[u8]]) -> Result<Self, CannotRead> {
+        let refuse = |found: &str, wanted| Err(CannotRead::Rows { found: found.to_owned(), wanted });
+        match objects.iter().find_map(|object| read(object).ok()) {
+            Some(object) if object.calls.is_some() => {
+                refuse("is a page of Twilio's REST API", "an object a call (jq -c '.calls[]' makes that of it)")
+            }
+            Some(object) if object.sid.get().is_some() => Ok(Self::new(site, legs)),
+            _ => refuse(
+                "has no Call resource of Twilio's among its first objects",
+                "objects with sid, from, to and status",
+            ),
+        }
     }
 
     /// Whether an object looks like a Call resource, or like a page of them.

@@ -210,7 +210,7 @@ fn more_calls_than_are_kept_open_close_the_oldest() {
 fn union(legs: &[Leg]) -> Vec<BTreeSet<usize>> {
     let mut groups: Vec<BTreeSet<usize>> = (0..legs.len()).map(|tag| BTreeSet::from([tag])).collect();
     let links = |group: &BTreeSet<usize>| -> BTreeSet<&str> {
-        group.iter().flat_map(|tag| legs[*tag].links.iter().map(|link| link.as_str())).collect()
+        group.iter().flat_map(|tag| legs[*tag].links.iter().map(smol_str::SmolStr::as_str)).collect()
     };
     loop {
         let joined = (0..groups.len())
