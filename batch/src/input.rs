@@ -132,7 +132,7 @@ impl Input {
         let format = read.format.map_or("by content", Format::as_str);
         Source {
             location,
-            reading: format!("format {format}, site {}, zone {}", read.asterisk.site, read.asterisk.zone),
+            reading: format!("format {format}, site {}, zone {}", read.switch.site, read.switch.zone),
         }
     }
 

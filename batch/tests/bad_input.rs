@@ -149,7 +149,7 @@ async fn tiles_of_other_definitions_or_another_input_are_never_mixed() {
     assert!(matches!(error, BatchError::OtherInput { .. }), "{error}");
     // The same files read otherwise are other calls.
     let mut in_berlin = world.options("second");
-    in_berlin.read.asterisk.zone = "Europe/Berlin".to_owned();
+    in_berlin.read.switch.zone = "Europe/Berlin".to_owned();
     world.refused(in_berlin, small_set(), &["zone UTC", "zone Europe/Berlin"]).await;
 
     let anew = BatchOptions { rebuild: Rebuild::Always, ..from_elsewhere() };

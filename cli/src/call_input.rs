@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use call_files::{AsteriskOptions, FileCall, FileError, Format, ReadError, ReadOptions, RowError};
+use call_files::{FileCall, FileError, Format, ReadError, ReadOptions, RowError, SwitchOptions};
 use cdr::NumberPlan;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::HumanCount;
@@ -23,10 +23,10 @@ pub(crate) struct ReadFlags {
     /// Format of the files [default: what each file turns out to be]
     #[arg(long, value_parser = format_parser())]
     format: Option<Format>,
-    /// The PBX of Asterisk files: its extension 1001 becomes ext:<SITE>/1001
+    /// The switch that wrote the files: its extension 1001 becomes ext:<SITE>/1001
     #[arg(long, default_value = "pbx")]
     site: String,
-    /// Time zone that Asterisk files are written in
+    /// Time zone of times that are written without one
     #[arg(long, default_value = "UTC")]
     zone: String,
 }
@@ -46,8 +46,9 @@ impl ReadFlags {
                 "--site {site:?} names no PBX: wants 1 to 32 letters, digits and . _ -"
             )));
         }
-        let asterisk = AsteriskOptions { site: self.site.clone(), zone: self.zone.clone() };
-        Ok(ReadOptions { format: self.format, asterisk })
+        let switch =
+            SwitchOptions { site: self.site.clone(), zone: self.zone.clone(), ..SwitchOptions::default() };
+        Ok(ReadOptions { format: self.format, switch })
     }
 }
 

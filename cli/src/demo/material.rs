@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ::features::{DAY_MS, MINUTE_MS};
 use anyhow::{Context as _, anyhow};
-use call_files::{AsteriskOptions, ReadError, ReadOptions};
+use call_files::{ReadError, ReadOptions, SwitchOptions};
 use cdr::{CallRecord, NumberPlan};
 use cdr_generator::{Config, Format, Generator, Label};
 use objects::Location;
@@ -93,8 +93,8 @@ pub(crate) fn generate(config: &Config, folder: &Path) -> Result<Material, Failu
 
 /// Takes the user's calls. The demo's now is the end of the minute of the last one.
 pub(crate) fn from_files(path: &Path, plan: &NumberPlan, site: &str, zone: &str) -> Result<Material, Failure> {
-    let asterisk = AsteriskOptions { site: site.to_owned(), zone: zone.to_owned() };
-    let options = ReadOptions { format: None, asterisk };
+    let switch = SwitchOptions { site: site.to_owned(), zone: zone.to_owned(), ..SwitchOptions::default() };
+    let options = ReadOptions { format: None, switch };
     let mut refused = BTreeMap::new();
     let mut all = Vec::new();
     for file in files_below(path)? {

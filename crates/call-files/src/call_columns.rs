@@ -26,7 +26,7 @@ pub fn open_columns<'p>(
     plan: &'p NumberPlan,
     options: &ReadOptions,
 ) -> Result<Option<CallColumns<'p>>, FileError> {
-    match crate::detect::detect(path, options.format)? {
+    match crate::detect::detect(path, options, false)? {
         crate::detect::Opened::Parquet(file) => CallColumns::new(path, plan, file),
         _ => Ok(None),
     }

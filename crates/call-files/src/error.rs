@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cdr::RecordError;
 
 use crate::Format;
+use crate::detect::ANY_FORMAT;
 
 /// A file that cannot be read to its end, or cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// The file has nothing in it.
-    #[error("{path} is empty: wants call records in JSON lines, Parquet or Asterisk's Master.csv", path = path.display())]
+    #[error("{path} is empty: wants {ANY_FORMAT}", path = path.display())]
     Empty {
         /// The file.
         path: PathBuf,
@@ -59,6 +60,12 @@ pub enum FileError {
         value: String,
         /// What would do.
         wanted: &'static str,
+    },
+    /// Columns or a mapping that were given and that nothing can be read with.
+    #[error("{problem}")]
+    Told {
+        /// What is wrong with them, and what is wanted.
+        problem: String,
     },
     /// The file cannot be written. Nothing is left of it.
     #[error("cannot write {path}: {source}; check that its folder exists and has space", path = path.display())]

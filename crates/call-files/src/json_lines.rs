@@ -8,7 +8,7 @@ use crate::archive_line;
 use crate::detect::{Content, damaged};
 use crate::limits::MAX_LINE_BYTES;
 use crate::line_reader::{Line, LineReader};
-use crate::{FileCall, Format, ReadError, RowError};
+use crate::{FileCall, Format, LegStart, Place, ReadError, RowError};
 
 pub(crate) struct JsonLinesReader<'p> {
     path: PathBuf,
@@ -17,8 +17,13 @@ pub(crate) struct JsonLinesReader<'p> {
 }
 
 impl<'p> JsonLinesReader<'p> {
-    pub fn new(path: &Path, plan: &'p NumberPlan, content: Content) -> Self {
-        Self { path: path.to_owned(), plan, lines: LineReader::new(content, MAX_LINE_BYTES) }
+    pub fn new(path: &Path, plan: &'p NumberPlan, content: Content, start: LegStart) -> Self {
+        Self { path: path.to_owned(), plan, lines: LineReader::new(content, MAX_LINE_BYTES, start) }
+    }
+
+    /// Behind the last line that was given.
+    pub const fn place(&self) -> Place {
+        self.lines.place()
     }
 }
 

@@ -4,16 +4,16 @@
 /// line it stands in Base64, a third longer, beside its position.
 pub const MAX_LINE_BYTES: usize = 2 * 1024 * 1024;
 
-/// The longest row of an Asterisk file, in bytes: its columns have 80 or 256 characters in Asterisk, so that a
-/// longer row is a quote that was never closed.
+/// The longest row of a CSV, in bytes: columns have 80 or 256 characters in Asterisk and some 130 columns 255 in CUCM, so
+/// that a longer row is a quote that was never closed.
 pub const MAX_CSV_ROW_BYTES: usize = 64 * 1024;
 
-/// How many lines a quoted row of an Asterisk file may span before it is taken for a quote that was never
+/// How many lines a quoted row of a CSV may span before it is taken for a quote that was never
 /// closed. A channel's data may hold a line break; nobody writes more.
 pub(crate) const MAX_CSV_ROW_LINES: usize = 16;
 
-/// How many rows of an Asterisk file are looked at to tell whether it is one.
-pub(crate) const CSV_ROWS_LOOKED_AT: usize = 5;
+/// How many rows of a text are looked at to tell what it is.
+pub(crate) const ROWS_LOOKED_AT: usize = 5;
 
 /// Rows of a row group that we write: some 10 MB of calls in memory, and enough for good compression.
 pub const PARQUET_ROW_GROUP_ROWS: usize = 65_536;

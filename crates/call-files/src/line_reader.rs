@@ -3,12 +3,15 @@
 use std::io::{self, BufRead};
 
 use crate::detect::{BYTE_ORDER_MARK, Content};
+use crate::{LegStart, Place};
 
 /// Reads lines that end in LF or CRLF. A byte order mark before the first is dropped.
 pub(crate) struct LineReader {
     content: Content,
     max_bytes: usize,
-    number: u64,
+    growing: bool,
+    /// Behind the last line that was given.
+    place: Place,
     line: Vec<u8>,
 }
 
@@ -21,8 +24,13 @@ pub(crate) enum Line<'a> {
 }
 
 impl LineReader {
-    pub fn new(content: Content, max_bytes: usize) -> Self {
-        Self { content, max_bytes, number: 0, line: Vec::new() }
+    pub fn new(content: Content, max_bytes: usize, start: LegStart) -> Self {
+        Self { content, max_bytes, growing: start.growing, place: start.place, line: Vec::new() }
+    }
+
+    /// Behind the last line that was given.
+    pub const fn place(&self) -> Place {
+        self.place
     }
 
     /// The next line and its number, from 1; `None` at the end.
@@ -35,7 +43,7 @@ impl LineReader {
             if buffer.is_empty() {
                 break;
             }
-            let end = buffer.iter().position(|&byte| byte == b'\n');
+            let end = memchr::memchr(b'\n', buffer);
             ended = end.is_some();
             let piece = &buffer[..end.unwrap_or(buffer.len())];
             len += piece.len();
@@ -46,19 +54,21 @@ impl LineReader {
             let read = piece.len() + usize::from(ended);
             self.content.consume(read);
         }
-        if len == 0 && !ended {
+        if !ended && (len == 0 || self.growing) {
             return Ok(None);
         }
-        self.number += 1;
+        self.place.offset += (len + usize::from(ended)) as u64;
+        self.place.lines += u64::from(ended);
+        let number = self.place.lines + u64::from(!ended);
         let mut line = if len == self.line.len() { &self.line[..] } else { &[] };
-        if self.number == 1 {
+        if number == 1 {
             line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         }
         line = line.strip_suffix(b"\r").unwrap_or(line);
         if len > self.line.len() || line.len() > self.max_bytes {
-            return Ok(Some((self.number, Line::TooLong(len))));
+            return Ok(Some((number, Line::TooLong(len))));
         }
-        Ok(Some((self.number, Line::Whole(line))))
+        Ok(Some((number, Line::Whole(line))))
     }
 }
 
@@ -74,7 +84,7 @@ mod tests {
 
     fn lines(text: &[u8], max_bytes: usize, buffer: usize) -> Vec<(u64, Result<String, usize>)> {
         let content = Box::new(BufReader::with_capacity(buffer, Cursor::new(text.to_vec())));
-        let mut reader = LineReader::new(content, max_bytes);
+        let mut reader = LineReader::new(content, max_bytes, LegStart::default());
         let mut all = Vec::new();
         while let Some((number, line)) = reader.next_line().unwrap() {
             all.push((

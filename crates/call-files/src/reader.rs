@@ -4,25 +4,26 @@ use std::path::Path;
 
 use cdr::{CallRecord, NumberPlan};
 
-use crate::asterisk::AsteriskReader;
 use crate::detect::{Opened, detect};
 use crate::json_lines::JsonLinesReader;
 use crate::parquet_reader::ParquetReader;
-use crate::{AsteriskOptions, FileError, Format, ReadError};
+use crate::switch_calls::SwitchCalls;
+use crate::switch_legs::SwitchLegs;
+use crate::{FileError, Format, LegStart, Place, ReadError, SwitchOptions};
 
 /// How a file is read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// The format; found out where it is not given.
     pub format: Option<Format>,
-    /// What an Asterisk file does not say.
-    pub asterisk: AsteriskOptions,
+    /// What the file of a switch does not say.
+    pub switch: SwitchOptions,
 }
 
 /// A call of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileCall {
-    /// Number of its line, in Parquet of its row, from 1.
+    /// Number of its line, in Parquet of its row, from 1; of a call of several legs, that of the leg that won.
     pub row: u64,
     /// Position in its stream, where it comes from an archive.
     pub position: Option<String>,
@@ -34,7 +35,7 @@ pub struct FileCall {
     pub call: CallRecord,
 }
 
-/// The calls of a file, in its order. After a [`ReadError::File`] there is nothing more.
+/// The calls of a file, in its order; those of several legs behind their last one. After a [`ReadError::File`] there is nothing more.
 pub struct CallReader<'p> {
     format: Format,
     rows: Option<Rows<'p>>,
@@ -45,10 +46,14 @@ type Rows<'p> = Box<dyn Iterator<Item = Result<FileCall, ReadError>> + Send + 'p
 /// Opens a file of calls. Fails at once where no call can come of it: unreadable, empty, of no known format, cut
 /// Parquet, wrong columns.
 pub fn open<'p>(path: &Path, plan: &'p NumberPlan, options: &ReadOptions) -> Result<CallReader<'p>, FileError> {
-    let (format, rows): (_, Rows<'p>) = match detect(path, options.format)? {
-        Opened::JsonLines(content) => (Format::JsonLines, Box::new(JsonLinesReader::new(path, plan, content))),
-        Opened::Asterisk(content) => {
-            (Format::Asterisk, Box::new(AsteriskReader::new(path, plan, content, &options.asterisk)?))
+    let (format, rows): (_, Rows<'p>) = match detect(path, options, false)? {
+        Opened::JsonLines(text) => {
+            let content = text.content_from(Place::default())?;
+            (Format::JsonLines, Box::new(JsonLinesReader::new(path, plan, content, LegStart::default())))
+        }
+        Opened::Switch(format, text) => {
+            let legs = SwitchLegs::open(&text, plan, format, &options.switch, LegStart::default())?;
+            (Format::Switch(format), Box::new(SwitchCalls::new(legs)))
         }
         Opened::Parquet(file) => (Format::Parquet, Box::new(ParquetReader::new(path, plan, file)?)),
     };

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use call_files::{AsteriskOptions, FileError, Format, ReadError, ReadOptions, open};
+use call_files::{FileError, Format, Legs, ReadError, ReadOptions, SwitchFormat, SwitchOptions, open};
 use cdr::{CallRecord, NumberPlan, Outcome, Reason};
 
 static PLAN: LazyLock<NumberPlan> = LazyLock::new(|| NumberPlan::new("US").unwrap());
@@ -14,19 +14,30 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn options(site: &str, zone: &str) -> ReadOptions {
-    let asterisk = AsteriskOptions { site: site.to_owned(), zone: zone.to_owned() };
-    ReadOptions { asterisk, ..ReadOptions::default() }
+    let switch = SwitchOptions { site: site.to_owned(), zone: zone.to_owned(), ..SwitchOptions::default() };
+    ReadOptions { switch, ..ReadOptions::default() }
 }
 
 fn calls(name: &str, zone: &str) -> Vec<CallRecord> {
-    let reader = open(&fixture(name), &PLAN, &options("hq", zone)).unwrap();
-    assert_eq!(reader.format(), Format::Asterisk);
+    read(name, &options("hq", zone))
+}
+
+/// Every row for itself.
+fn rows(name: &str, zone: &str) -> Vec<CallRecord> {
+    let mut options = options("hq", zone);
+    options.switch.legs = Legs::Each;
+    read(name, &options)
+}
+
+fn read(name: &str, options: &ReadOptions) -> Vec<CallRecord> {
+    let reader = open(&fixture(name), &PLAN, options).unwrap();
+    assert_eq!(reader.format(), Format::Switch(SwitchFormat::Asterisk));
     reader.map(|call| call.unwrap().call).collect()
 }
 
-/// The calls of a file as JSON lines, for a snapshot.
+/// The rows of a file as JSON lines, for a snapshot.
 fn json(name: &str, zone: &str) -> String {
-    calls(name, zone).iter().map(|call| call.to_json() + "\n").collect()
+    rows(name, zone).iter().map(|call| call.to_json() + "\n").collect()
 }
 
 #[test]
@@ -50,7 +61,7 @@ fn local_times_are_of_the_zone_and_order_the_hour_that_comes_twice() {
     let utc = calls("columns-18.csv", "UTC");
     assert_eq!(utc[0].started_at_ms - london[0].started_at_ms, 3_600_000);
     // 01:59:50 in summer time, 01:00:10 in winter time: twenty seconds.
-    let new_york = calls("columns-21.csv", "America/New_York");
+    let new_york = rows("columns-21.csv", "America/New_York");
     assert_eq!(new_york[0].ended_at_ms - new_york[0].started_at_ms, 20_000);
     assert_eq!(new_york[0].talk_ms(), 15_000);
     // No end, and 4 seconds' duration.
@@ -59,7 +70,7 @@ fn local_times_are_of_the_zone_and_order_the_hour_that_comes_twice() {
 
 #[test]
 fn rows_are_named_by_unique_id_and_sequence_or_by_themselves() {
-    let ids = |name, zone| calls(name, zone).into_iter().map(|call| call.call_id.to_string()).collect::<Vec<_>>();
+    let ids = |name, zone| rows(name, zone).into_iter().map(|call| call.call_id.to_string()).collect::<Vec<_>>();
     assert_eq!(ids("columns-21.csv", "America/New_York")[..2], ["pbx1-1793512790.7-11", "pbx1-1793512790.7-12"]);
     assert_eq!(ids("columns-18.csv", "UTC")[0], "1780293600.1");
     let by_itself = ids("columns-16.csv", "UTC");
@@ -70,6 +81,14 @@ fn rows_are_named_by_unique_id_and_sequence_or_by_themselves() {
     let seventeen = ids("columns-17-userfield.csv", "UTC");
     assert!(seventeen[0].starts_with("row-"));
     assert_eq!(seventeen[1], "1795244766.9");
+}
+
+#[test]
+fn rows_of_a_linkedid_are_one_call() {
+    let calls = calls("columns-21.csv", "America/New_York");
+    // Two telephones rang, one was answered; and a call of one row.
+    let told: Vec<_> = calls.iter().map(|call| (call.call_id.as_str(), call.outcome, call.talk_ms())).collect();
+    assert_eq!(told, [("pbx1-1793512790.7", Outcome::Answered, 15_000), ("pbx1-1793552400.8", Outcome::Failed, 0)]);
 }
 
 #[test]
@@ -131,7 +150,7 @@ fn other_csv_is_refused_at_once() {
     );
     let other_order = format!("{}2026-11-21 07:06:05\n", "x,".repeat(17));
     let error = refused(&other_order);
-    assert!(matches!(&error, FileError::NotThisFormat { found, .. } if found.contains("cdr_custom")), "{error}");
+    assert!(matches!(&error, FileError::NotThisFormat { found, .. } if found.contains("18 ")), "{error}");
     assert!(matches!(refused("just a text\nof two lines\n"), FileError::NotThisFormat { .. }));
     assert!(matches!(refused("\"never closed\n"), FileError::NotThisFormat { .. }));
 }

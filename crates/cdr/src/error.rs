@@ -46,11 +46,13 @@ pub enum Reason {
     TooLate,
     /// The call begins after it arrived; judged where the record arrived, not here.
     FromFuture,
+    /// A leg of a call that came after its call was given; judged where legs are merged, not here.
+    LateLeg,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Unparseable,
         Self::BadAggregate,
         Self::TooLarge,
@@ -71,6 +73,7 @@ impl Reason {
         Self::BadText,
         Self::TooLate,
         Self::FromFuture,
+        Self::LateLeg,
     ];
 
     /// The stable code, `lower_snake_case`.
@@ -96,6 +99,7 @@ impl Reason {
             Self::BadText => "bad_text",
             Self::TooLate => "too_late",
             Self::FromFuture => "from_future",
+            Self::LateLeg => "late_leg",
         }
     }
 }

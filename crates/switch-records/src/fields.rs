@@ -32,8 +32,10 @@ impl Fields {
             (read, written, ended) = (read + r, written + w, ended + e);
             match result {
                 ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => break,
-                ReadRecordResult::Record | ReadRecordResult::End => break,
+                ReadRecordResult::OutputFull
+                | ReadRecordResult::OutputEndsFull
+                | ReadRecordResult::Record
+                | ReadRecordResult::End => break,
             }
         }
         self.count = ended;

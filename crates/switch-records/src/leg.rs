@@ -15,8 +15,7 @@ pub struct Leg {
     pub call: CallRecord,
 }
 
-/// Where a leg stands in its call; the least one wins, and of equals the one that began first, then the one that was
-/// read first.
+/// Where a leg stands in its call; the least one wins, and of equals the one that began first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The leg of the one who calls (FreeSWITCH's a leg, Twilio's parent call).
@@ -25,4 +24,14 @@ pub enum Role {
     Numbered(u64),
     /// The leg towards one who is called.
     Terminating,
+}
+
+/// What becomes of the legs of a call. A reader names its calls accordingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Legs {
+    /// They are one call, which all its legs name alike.
+    #[default]
+    Merged,
+    /// Each is a call by itself, with a name of its own.
+    Each,
 }
