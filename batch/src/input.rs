@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use call_files::{Format, ReadOptions};
+use call_files::{Format, Legs, ReadOptions, SwitchOptions};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use objects::{Location, ObjectMeta, Objects, Version};
 use snapshot::{LedgerObject, Source};
@@ -130,10 +130,17 @@ impl Input {
         };
         let location = self.only.as_ref().map_or(location.clone(), |name| location.join(name)).to_string();
         let format = read.format.map_or("by content", Format::as_str);
-        Source {
-            location,
-            reading: format!("format {format}, site {}, zone {}", read.switch.site, read.switch.zone),
+        let SwitchOptions { site, zone, columns, mapping, legs } = &read.switch;
+        let mut reading = format!("format {format}, site {site}, zone {zone}");
+        for (name, value) in [("columns", columns), ("mapping", mapping)] {
+            if let Some(value) = value {
+                reading.extend([", ", name, " ", value.as_str()]);
+            }
         }
+        if *legs == Legs::Each {
+            reading.push_str(", legs each");
+        }
+        Source { location, reading }
     }
 
     pub(crate) async fn list(&self) -> Result<Listing, BatchError> {

@@ -152,7 +152,7 @@ fn asterisk_files_become_call_records_and_a_snapshot() {
     let calls = read(&folder.join("all.jsonl"));
     assert!(said.contains(&format!("imported {} calls into all.jsonl\n", calls.len())), "{said}");
     assert!(said.contains("refused  0\n"), "{said}");
-    assert!(calls.len() == 8 && calls.iter().any(|call| call.caller.as_str().starts_with("ext:hq/")), "{said}");
+    assert!(calls.len() == 7 && calls.iter().any(|call| call.caller.as_str().starts_with("ext:hq/")), "{said}");
 
     done(folder, &format!("import {files} --output each --site hq --zone America/New_York"));
     let names: Vec<PathBuf> = tree(&folder.join("each")).into_keys().collect();

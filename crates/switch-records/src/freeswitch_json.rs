@@ -45,6 +45,47 @@ impl LegReader for FreeswitchJsonReader<'_> {
     }
 }
 
+/// The name of a part that is used; empty of any other. Objects have hundreds of names, which are not kept.
+struct Part(&'static str);
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn known(name: &str) -> Part {
+            Part(
+                ["variables", "callflow", "caller_profile"]
+                    .into_iter()
+                    .find(|part| *part == name)
+                    .unwrap_or_default(),
+            )
+        }
+
+        deserializer.deserialize_identifier(NameVisitor(known))
+    }
+}
+
+/// The name of a variable, where it is used.
+struct Name(Option<Variable>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(NameVisitor(|name| Name(Variable::of(name))))
+    }
+}
+
+struct NameVisitor<T>(fn(&str) -> T);
+
+impl<T> Visitor<'_> for NameVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<T, E> {
+        Ok((self.0)(name))
+    }
+}
+
 /// What is used of an object.
 struct Document<'v> {
     values: Values<'v>,
@@ -76,8 +117,8 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut document = Document { values: Values::new(), has_variables: false, has_callflow: false };
         let mut profile = None;
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            match &*name {
+        while let Some(Part(part)) = map.next_key()? {
+            match part {
                 "variables" => {
                     document.has_variables = true;
                     take(&mut document.values, map.next_value::<Found<'de>>()?);
@@ -133,8 +174,8 @@ impl<'de> Deserialize<'de> for Found<'de> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut found = Found::default();
-                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-                    match Variable::of(&name) {
+                while let Some(Name(variable)) = map.next_key()? {
+                    match variable {
                         Some(variable) => {
                             if let Some(text) = map.next_value::<Loose<'de>>()?.0 {
                                 found.0.push((variable, text));
@@ -175,8 +216,8 @@ impl<'de> Deserialize<'de> for Flow<'de> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut profile = None;
-                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-                    if name == "caller_profile" {
+                while let Some(Part(part)) = map.next_key()? {
+                    if part == "caller_profile" {
                         profile = Some(map.next_value::<Found<'de>>()?);
                     } else {
                         map.next_value::<IgnoredAny>()?;

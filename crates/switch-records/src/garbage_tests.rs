@@ -7,7 +7,10 @@ use std::sync::{Arc, LazyLock};
 use cdr::NumberPlan;
 use proptest::prelude::*;
 
-use crate::{CiscoCucmReader, LegReader, Legs, MappedCsvReader, Mapping, Site, TwilioCsvReader, TwilioJsonReader};
+use crate::{
+    AsteriskColumns, AsteriskReader, CiscoCucmReader, FreeswitchCsvReader, FreeswitchJsonReader, FreeswitchTemplate,
+    LegReader, Legs, MappedCsvReader, Mapping, Site, TwilioCsvReader, TwilioJsonReader,
+};
 
 static PLAN: LazyLock<NumberPlan> = LazyLock::new(|| NumberPlan::new("US").unwrap());
 
@@ -18,7 +21,7 @@ static MAPPING: LazyLock<Arc<Mapping>> =
 fn read(rows: &[Vec<u8>]) {
     let site = Site::new(&PLAN, "hq", "Europe/Berlin").unwrap();
     let mapping = MAPPING.clone();
-    let mut readers: [(Box<dyn LegReader>, &str); 4] = [
+    let mut readers: [(Box<dyn LegReader>, &str); 7] = [
         (
             Box::new(CiscoCucmReader::new(site.clone(), Legs::Merged)),
             include_str!("../testdata/cisco_cucm/cdr_StandAloneCluster_02_202612011000_1"),
@@ -28,6 +31,9 @@ fn read(rows: &[Vec<u8>]) {
             Box::new(TwilioCsvReader::new(site.clone(), Legs::Each)),
             include_str!("../testdata/twilio_csv/console.csv"),
         ),
+        (Box::new(AsteriskReader::new(site.clone(), AsteriskColumns::CDR_CSV, Legs::Each)), ""),
+        (Box::new(FreeswitchCsvReader::new(site.clone(), template())), ""),
+        (Box::new(FreeswitchJsonReader::new(site.clone())), ""),
         (Box::new(MappedCsvReader::new(site, mapping)), include_str!("../testdata/mapped_csv/carrier.csv")),
     ];
     for (reader, file) in &mut readers {
@@ -42,11 +48,21 @@ fn read(rows: &[Vec<u8>]) {
     }
 }
 
+/// That of the fixture.
+fn template() -> FreeswitchTemplate {
+    let rows: Vec<&[u8]> =
+        include_str!("../testdata/freeswitch_csv/example.csv").lines().map(str::as_bytes).collect();
+    FreeswitchTemplate::detect(&rows).unwrap().unwrap()
+}
+
 /// A row of a fixture, some of its bytes made others.
 fn broken_row() -> impl Strategy<Value = Vec<u8>> {
     let files = [
         include_str!("../testdata/cisco_cucm/cdr_StandAloneCluster_02_202612011000_1"),
         include_str!("../testdata/twilio_json/calls.jsonl"),
+        include_str!("../../call-files/testdata/asterisk/columns-21.csv"),
+        include_str!("../testdata/freeswitch_csv/example.csv"),
+        include_str!("../testdata/freeswitch_json/legs.json"),
         include_str!("../testdata/twilio_csv/console.csv"),
         include_str!("../testdata/mapped_csv/carrier.csv"),
     ];
@@ -73,6 +89,12 @@ proptest! {
     #[test]
     fn broken_rows_are_a_leg_nothing_or_an_error(rows in prop::collection::vec(broken_row(), 0..5)) {
         read(&rows);
+    }
+
+    #[test]
+    fn any_text_is_columns_or_an_error(text in "[${}()\"', =>;a-z_CDR]{0,60}|\\PC{0,60}") {
+        let _ = AsteriskColumns::given(&text);
+        let _ = FreeswitchTemplate::given(&text);
     }
 
     #[test]
