@@ -1,10 +1,9 @@
 //! Number plans of the countries that calls come from and go to: enough of each to make numbers that exist.
 
-use std::fmt::Write;
-
 use smol_str::SmolStr;
 
 use crate::dice::{mix, scale};
+use crate::text::Text;
 
 /// Numbers that begin alike.
 #[derive(Clone, Copy, Debug)]
@@ -185,12 +184,8 @@ impl Country {
 
     /// The number at `place` of a series, which is below [`Series::size`].
     pub(crate) fn number(&self, series: Series, place: u64) -> SmolStr {
-        // 1 + 15 bytes: it fits inside the string itself.
-        let mut text = smol_str::SmolStrBuilder::new();
-        let width = series.free_digits as usize;
-        // Writing to a string does not fail.
-        let _ = write!(text, "+{}{}{place:0width$}", self.calling_code, series.begins);
-        text.finish()
+        let text = Text::new().push("+").push(self.calling_code).push(series.begins);
+        text.padded(place, series.free_digits as usize).finish()
     }
 }
 

@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use crate::call::GeneratedCall;
 use crate::config::{HOUR_MS, MINUTE_MS};
 use crate::dice::{Dice, Purpose, Streams};
+use crate::durations::travel_ms;
 use crate::flaw::Flaw;
 use crate::generator::{Calls, Generator};
 
@@ -142,7 +143,7 @@ impl Arrivals<'_> {
 
     /// How long a record travels.
     fn delay_ms(&self, dice: &mut Dice) -> i64 {
-        let travel_ms = dice.log_normal(700.0, 0.5) as i64;
+        let travel_ms = travel_ms(dice.bits());
         if dice.chance(self.settings.late_share) {
             return travel_ms + dice.log_uniform(LATE_FROM_MS as f64, LATEST_MS as f64) as i64;
         }

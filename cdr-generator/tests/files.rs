@@ -49,7 +49,7 @@ fn both_formats_hold_every_call_of_every_day() {
 
         let labels = fs::read_to_string(&written.labels).unwrap();
         assert_eq!(labels.lines().count(), 1 + generator.labels().len());
-        assert!(labels.starts_with("scheme,campaign,number,role,start,end\nwangiri,0,+"));
+        assert!(labels.starts_with("scheme,campaign,number,role,start,end,strength\nwangiri,0,+"));
     }
 }
 
