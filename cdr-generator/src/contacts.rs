@@ -1,7 +1,10 @@
 //! Whom subscribers call: people they know, a few of them most of the time, and strangers.
 
+use std::sync::LazyLock;
+
 use smol_str::SmolStr;
 
+use crate::alias::Alias;
 use crate::countries::{COUNTRIES, HOMES};
 use crate::dice::{Dice, mix, scale, unit};
 use crate::population::{Fact, Kind, Population};
@@ -43,9 +46,8 @@ impl Population {
     /// One of the caller's contacts, the first of them far more often than the last.
     fn contact(&self, caller: u32, dice: &mut Dice) -> u64 {
         let facts = self.of(caller, Fact::Contacts);
-        let contacts = 6 + scale(mix(facts, 1), 55);
-        let rank = dice.log_uniform(1.0, (contacts + 1) as f64) as u64;
-        mix(facts, 1 + rank)
+        let ranks = &RANKS[scale(mix(facts, 1), RANKS.len() as u64) as usize];
+        mix(facts, 2 + ranks.pick(dice.bits()) as u64)
     }
 
     /// The number that `bits` stand for among all that a caller may call.
@@ -90,6 +92,18 @@ impl Population {
         (0..16).map(|turn| self.called.pick(mix(bits, 6 + turn))).find(|place| *place != home).unwrap_or(HOMES)
     }
 }
+
+/// Ranks of contacts, by how many there are: log-uniform, so that the first is called as often as the second and third
+/// together.
+static RANKS: LazyLock<Vec<Alias>> = LazyLock::new(|| {
+    let weight = |rank: u32| libm::log(1.0 + 1.0 / f64::from(rank));
+    (LEAST_CONTACTS..=MOST_CONTACTS)
+        .map(|contacts| Alias::new(&(1..=contacts).map(weight).collect::<Vec<f64>>()))
+        .collect()
+});
+
+const LEAST_CONTACTS: u32 = 6;
+const MOST_CONTACTS: u32 = 60;
 
 /// Calls to short codes: help lines, taxis, emergencies.
 const SHORT_CODE_SHARE: f64 = 0.01;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use cdr::NumberPlan;
+use cdr::{NumberKind, NumberPlan};
 use cdr_generator::{Config, GeneratedCall, Generator};
 
 /// 2026-11-21T15:00:00.500Z, a Saturday.
@@ -77,10 +77,15 @@ fn every_call_passes_validation_and_comes_back_from_json() {
     for call in all(&generator(4, 2, 3_000)) {
         let record = call.to_record(&plan).unwrap();
         let parsed = cdr::parse(&plan, call.to_json().as_bytes()).unwrap();
+        assert_eq!(call.to_json(), record.to_json());
         assert_eq!(parsed.record, record);
         assert_eq!(parsed.unknown_fields, 0);
         // Numbers are canonical already.
         assert_eq!((record.caller.as_str(), record.callee.as_str()), (&*call.caller, &*call.callee));
+        for number in [&record.caller, &record.callee] {
+            let known = number.country().is_some() && number.prefix().is_some();
+            assert_eq!(known, number.kind() == NumberKind::E164, "{number:?}");
+        }
         assert_eq!(record.talk_ms(), call.talk_ms());
         assert_eq!(record.ring_ms(), call.ring_ms());
     }
