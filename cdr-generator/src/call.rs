@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use call_files::CallRow;
 use cdr::{CallRecord, Channel, NumberPlan, Outcome, RawRecord, RecordError};
 use smol_str::SmolStr;
 
@@ -103,7 +104,27 @@ impl GeneratedCall {
         .validate(plan)
     }
 
-    /// The JSON object, on one line without its end.
+    /// The call as a row of a file, which is what [`GeneratedCall::to_record`] makes of it.
+    pub fn row(&self) -> CallRow<'_> {
+        CallRow {
+            call_id: &self.call_id,
+            caller: &self.caller,
+            callee: &self.callee,
+            started_at_ms: self.started_at_ms,
+            answered_at_ms: self.answered_at_ms,
+            ended_at_ms: self.ended_at_ms,
+            outcome: self.outcome,
+            channel: Some(self.channel),
+            trunk: self.trunk.as_deref(),
+            cell_id: self.cell_id.as_deref(),
+            imei: self.imei.as_deref(),
+            cost_micros: self.cost_micros,
+            currency: self.currency,
+            caller_ip: self.caller_ip.as_deref(),
+        }
+    }
+
+    /// The JSON object as [`CallRecord::to_json`] writes it, on one line without its end.
     pub fn to_json(&self) -> String {
         let mut json = String::with_capacity(JSON_BYTES);
         self.write_json(&mut json);
@@ -123,12 +144,9 @@ impl GeneratedCall {
         text(out, ",\"ended_at\":", &cdr::format_time(self.ended_at_ms));
         text(out, ",\"outcome\":", self.outcome.as_str());
         text(out, ",\"channel\":", self.channel.as_str());
-        for (name, value) in [
-            (",\"trunk\":", &self.trunk),
-            (",\"cell_id\":", &self.cell_id),
-            (",\"imei\":", &self.imei),
-            (",\"caller_ip\":", &self.caller_ip),
-        ] {
+        for (name, value) in
+            [(",\"trunk\":", &self.trunk), (",\"cell_id\":", &self.cell_id), (",\"imei\":", &self.imei)]
+        {
             if let Some(value) = value {
                 text(out, name, value);
             }
@@ -137,6 +155,9 @@ impl GeneratedCall {
             // Writing to a string does not fail.
             let _ = write!(out, ",\"cost_micros\":{cost_micros}");
             text(out, ",\"currency\":", currency);
+        }
+        if let Some(caller_ip) = &self.caller_ip {
+            text(out, ",\"caller_ip\":", caller_ip);
         }
         out.push('}');
     }

@@ -23,6 +23,9 @@ pub struct Config {
     pub anonymous_share: f64,
     /// How many campaigns there are of each scheme. The first runs at the end of the period, the others before.
     pub campaigns_per_scheme: u32,
+    /// Multiplies the strength of every campaign: 1 leaves them as they are, less makes them harder to tell from
+    /// ordinary callers, more makes them easier.
+    pub strength: f64,
     /// Share of calls whose record is sent again, with the same bytes.
     pub duplicate_share: f64,
     /// Share of records that arrive minutes to hours late.
@@ -66,6 +69,16 @@ pub enum ConfigError {
         /// The most that is allowed with so many subscribers.
         max: f64,
     },
+    /// A strength at which a campaign is nothing, or more than its numbers can place.
+    #[error("strength is {value}: wants {min} to {max}")]
+    BadStrength {
+        /// What was given.
+        value: f64,
+        /// The least that is allowed.
+        min: f64,
+        /// The most that is allowed.
+        max: f64,
+    },
     /// The period begins or ends where no call can be.
     #[error(
         "end_ms {end_ms} with {days} days: wants a period within the years 2000 to 2099, in milliseconds since 1970 UTC"
@@ -90,6 +103,12 @@ pub const MAX_CALLS_PER_DAY: f64 = 1e9;
 /// The most campaigns of one scheme.
 pub const MAX_CAMPAIGNS_PER_SCHEME: u32 = 1_000;
 
+/// The least strength: below it most campaigns would place no call at all.
+pub const MIN_STRENGTH: f64 = 0.01;
+
+/// The greatest strength: a campaign of it places more calls a minute than most switches have lines.
+pub const MAX_STRENGTH: f64 = 4.0;
+
 /// The largest share of duplicates and of broken records: more than one a call is another kind of test.
 pub const MAX_REPEAT_SHARE: f64 = 1.0;
 
@@ -111,6 +130,7 @@ impl Config {
             roaming_share: 0.03,
             anonymous_share: 0.01,
             campaigns_per_scheme: 4,
+            strength: 1.0,
             duplicate_share: 0.01,
             late_share: 0.005,
             disorder_share: 0.05,
@@ -141,6 +161,9 @@ impl Config {
             if !(0.0..=MAX_REPEAT_SHARE).contains(&value) {
                 return Err(ConfigError::NotAShare { field, value, max: MAX_REPEAT_SHARE });
             }
+        }
+        if !(MIN_STRENGTH..=MAX_STRENGTH).contains(&self.strength) {
+            return Err(ConfigError::BadStrength { value: self.strength, min: MIN_STRENGTH, max: MAX_STRENGTH });
         }
         let max = MAX_CALLS_PER_DAY / f64::from(self.subscribers);
         let value = self.calls_per_subscriber_day;
@@ -192,6 +215,8 @@ mod tests {
         assert_eq!(broken(|c| c.late_share = 1.5), "late_share is 1.5: wants a share between 0 and 1");
         assert_eq!(broken(|c| c.invalid_share = -0.1), "invalid_share is -0.1: wants a share between 0 and 1");
         assert_eq!(broken(|c| c.sms_share = f64::NAN), "sms_share is NaN: wants a share between 0 and 1");
+        assert_eq!(broken(|c| c.strength = 0.0), "strength is 0: wants 0.01 to 4");
+        assert_eq!(broken(|c| c.strength = f64::NAN), "strength is NaN: wants 0.01 to 4");
         assert_eq!(
             broken(|c| c.calls_per_subscriber_day = 0.0),
             "calls_per_subscriber_day is 0: wants more than 0 and at most 50000"

@@ -1,17 +1,29 @@
 //! Whom subscribers call: people they know, a few of them most of the time, and strangers.
 
-use smol_str::{SmolStr, format_smolstr};
+use std::sync::LazyLock;
 
-use crate::countries::{COUNTRIES, Country, HOMES};
+use smol_str::SmolStr;
+
+use crate::alias::Alias;
+use crate::countries::{COUNTRIES, HOMES};
 use crate::dice::{Dice, mix, scale, unit};
 use crate::population::{Fact, Kind, Population};
+use crate::text::Text;
 
 /// The other end of a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Callee {
     pub(crate) number: SmolStr,
-    /// Where it is; `None` for short codes and extensions.
-    pub(crate) country: Option<&'static Country>,
+    /// Place of its country in [`COUNTRIES`]; `None` for short codes.
+    pub(crate) country: Option<usize>,
+    pub(crate) acquaintance: Acquaintance,
+}
+
+/// Whether two have to do with each other: it decides whether a call is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquaintance {
+    Known,
+    Stranger,
 }
 
 impl Population {
@@ -19,58 +31,103 @@ impl Population {
     pub(crate) fn pick_callee(&self, caller: u32, dice: &mut Dice) -> Callee {
         let subscriber = self.subscriber(caller);
         let what = dice.unit();
-        if what < 0.01 {
+        if what < SHORT_CODE_SHARE {
             let home = subscriber.country();
-            return Callee {
-                number: format_smolstr!("short:{}:{}", home.calling_code, home.short_code),
-                country: None,
-            };
+            let number = Text::new().push("short:").push(home.calling_code).push(":").push(home.short_code).finish();
+            return Callee { number, country: None, acquaintance: Acquaintance::Known };
         }
-        let stranger_share = if subscriber.kind == Kind::CallCentre { 0.7 } else { 0.08 };
-        let bits = if what < 0.01 + stranger_share { dice.bits() } else { self.contact(caller, dice) };
-        self.number_known_as(caller, bits)
+        if what < SHORT_CODE_SHARE + stranger_share(subscriber.kind) {
+            return self.number_known_as(caller, dice.bits(), Acquaintance::Stranger);
+        }
+        let bits = self.contact(caller, dice);
+        self.number_known_as(caller, bits, Acquaintance::Known)
     }
 
     /// One of the caller's contacts, the first of them far more often than the last.
     fn contact(&self, caller: u32, dice: &mut Dice) -> u64 {
         let facts = self.of(caller, Fact::Contacts);
-        let contacts = 6 + scale(mix(facts, 1), 55);
-        let rank = dice.log_uniform(1.0, (contacts + 1) as f64) as u64;
-        mix(facts, 1 + rank)
+        let ranks = &RANKS[scale(mix(facts, 1), RANKS.len() as u64) as usize];
+        mix(facts, 2 + ranks.pick(dice.bits()) as u64)
     }
 
     /// The number that `bits` stand for among all that a caller may call.
-    fn number_known_as(&self, caller: u32, bits: u64) -> Callee {
-        let home = self.subscriber(caller).country;
-        let international = unit(mix(bits, 1)) < self.international_share;
-        let country = if international { called_country(home, mix(bits, 2)) } else { usize::from(home) };
+    fn number_known_as(&self, caller: u32, bits: u64, acquaintance: Acquaintance) -> Callee {
+        let home = usize::from(self.subscriber(caller).country);
+        let country = if unit(mix(bits, 1)) < self.abroad_share(caller) {
+            self.called_country(home, caller, bits)
+        } else {
+            home
+        };
         let neighbours: &[u32] = self.of_country.get(country).map_or(&[], Vec::as_slice);
         if unit(mix(bits, 3)) < OWN_SUBSCRIBER_SHARE && neighbours.len() > 1 {
             let id = neighbours[scale(mix(bits, 4), neighbours.len() as u64) as usize];
             if id != caller {
-                return Callee { number: self.subscriber(id).number.clone(), country: Some(&COUNTRIES[country]) };
+                return Callee { number: self.subscriber(id).number.clone(), country: Some(country), acquaintance };
             }
         }
-        Callee { number: COUNTRIES[country].any_number(bits), country: Some(&COUNTRIES[country]) }
+        Callee { number: COUNTRIES[country].any_number(bits), country: Some(country), acquaintance }
+    }
+
+    /// The share of a caller's calls that go abroad: high for those who have family there, and none for those who call
+    /// for a firm's customers.
+    fn abroad_share(&self, caller: u32) -> f64 {
+        match self.subscriber(caller).kind {
+            Kind::Dialler | Kind::Dispatch => 0.0,
+            Kind::Mobile | Kind::Landline if self.has_family_abroad(caller) => {
+                (self.international_share * TIMES_ABROAD_WITH_FAMILY).min(MOST_ABROAD)
+            }
+            _ => self.international_share * TIMES_ABROAD_OF_OTHERS,
+        }
+    }
+
+    fn has_family_abroad(&self, caller: u32) -> bool {
+        unit(self.of(caller, Fact::Family)) < FAMILY_ABROAD
+    }
+
+    /// Where a call abroad goes. Those with family abroad call one country.
+    fn called_country(&self, home: usize, caller: u32, bits: u64) -> usize {
+        let family = self.has_family_abroad(caller) && unit(mix(bits, 5)) < 0.9;
+        let bits = if family { self.of(caller, Fact::Family) } else { bits };
+        // The home itself may be drawn, and is not abroad: then again, with other bits.
+        (0..16).map(|turn| self.called.pick(mix(bits, 6 + turn))).find(|place| *place != home).unwrap_or(HOMES)
+    }
+}
+
+/// Ranks of contacts, by how many there are: log-uniform, so that the first is called as often as the second and third
+/// together.
+static RANKS: LazyLock<Vec<Alias>> = LazyLock::new(|| {
+    let weight = |rank: u32| libm::log(1.0 + 1.0 / f64::from(rank));
+    (LEAST_CONTACTS..=MOST_CONTACTS)
+        .map(|contacts| Alias::new(&(1..=contacts).map(weight).collect::<Vec<f64>>()))
+        .collect()
+});
+
+const LEAST_CONTACTS: u32 = 6;
+const MOST_CONTACTS: u32 = 60;
+
+/// Calls to short codes: help lines, taxis, emergencies.
+const SHORT_CODE_SHARE: f64 = 0.01;
+
+/// Share of calls to numbers that the caller does not know.
+const fn stranger_share(kind: Kind) -> f64 {
+    match kind {
+        Kind::Mobile | Kind::Landline | Kind::Office => 0.08,
+        Kind::CallCentre => 0.70,
+        Kind::Dialler => 0.97,
+        Kind::Dispatch => 0.85,
     }
 }
 
 /// How many of the people one calls are subscribers too.
 const OWN_SUBSCRIBER_SHARE: f64 = 0.7;
 
-/// Where a call abroad goes.
-fn called_country(home: u8, bits: u64) -> usize {
-    let abroad = || COUNTRIES.iter().enumerate().filter(|(place, _)| *place != usize::from(home));
-    let total: f64 = abroad().map(|(_, country)| country.called).sum();
-    let mut left = unit(bits) * total;
-    for (place, country) in abroad() {
-        left -= country.called;
-        if left < 0.0 {
-            return place;
-        }
-    }
-    HOMES
-}
+/// Share of persons who have family abroad.
+const FAMILY_ABROAD: f64 = 0.04;
+/// How often they call abroad, against everybody; and at most, as a share of their calls.
+const TIMES_ABROAD_WITH_FAMILY: f64 = 9.0;
+const MOST_ABROAD: f64 = 0.9;
+/// How often the others call abroad, so that the share of all is as asked for, callers for firms and all.
+const TIMES_ABROAD_OF_OTHERS: f64 = 0.8;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,9 @@
 //! Number plans of the countries that calls come from and go to: enough of each to make numbers that exist.
 
-use std::fmt::Write;
-
 use smol_str::SmolStr;
 
 use crate::dice::{mix, scale};
+use crate::text::Text;
 
 /// Numbers that begin alike.
 #[derive(Clone, Copy, Debug)]
@@ -95,12 +94,12 @@ const DOLLAR: &str = "USD";
 #[rustfmt::skip]
 pub(crate) const COUNTRIES: &[Country] = &[
     // North America shares a calling code, and its numbers do not tell mobile from fixed.
-    home(("US", "1", "310-260", "911"), -6, (10_000, DOLLAR), (0.44, 3.0), UNITED_STATES, UNITED_STATES),
+    home(("US", "1", "310-260", "911"), -6, (10_000, DOLLAR), (0.40, 3.0), UNITED_STATES, UNITED_STATES),
     home(("CA", "1", "302-720", "911"), -5, (15_000, DOLLAR), (0.04, 2.0), CANADA, CANADA),
-    home(("GB", "44", "234-15", "999"), 0, (20_000, DOLLAR), (0.12, 2.0),
+    home(("GB", "44", "234-15", "999"), 0, (20_000, DOLLAR), (0.11, 2.0),
         &[series("7400", 6), series("7512", 6), series("7823", 6), series("7900", 6)],
         &[series("2079", 6), series("1213", 6), series("1614", 6)]),
-    home(("DE", "49", "262-01", "112"), 1, (20_000, EURO), (0.10, 2.0),
+    home(("DE", "49", "262-01", "112"), 1, (20_000, EURO), (0.09, 2.0),
         &[series("1512", 7), series("160", 7), series("1701", 6), series("1761", 7)],
         &[series("302", 7), series("892", 7), series("4030", 6)]),
     home(("FR", "33", "208-01", "112"), 1, (20_000, EURO), (0.08, 1.5),
@@ -112,15 +111,25 @@ pub(crate) const COUNTRIES: &[Country] = &[
     home(("IN", "91", "404-45", "112"), 5, (30_000, DOLLAR), (0.08, 3.0),
         &[series("9810", 6), series("9845", 6), series("9967", 6), series("7042", 6)],
         &[series("112", 7), series("222", 7)]),
-    home(("NG", "234", "621-30", "112"), 1, (90_000, DOLLAR), (0.06, 1.0),
+    home(("NG", "234", "621-30", "112"), 1, (90_000, DOLLAR), (0.05, 1.0),
         &[series("803", 7), series("806", 7), series("705", 7), series("813", 7)],
         &[series("803", 7)]),
     home(("BR", "55", "724-05", "190"), -3, (60_000, DOLLAR), (0.04, 1.0),
         &[series("1199", 7), series("2198", 7)],
         &[series("113", 7), series("212", 7)]),
+    home(("MX", "52", "334-020", "911"), -6, (25_000, DOLLAR), (0.03, 3.0),
+        &[series("5512", 6), series("3312", 6), series("8112", 6)],
+        &[series("5553", 6), series("3336", 6)]),
+    home(("ES", "34", "214-07", "112"), 1, (20_000, EURO), (0.02, 1.0),
+        &[series("612", 6), series("650", 6)],
+        &[series("912", 6), series("932", 6)]),
+    home(("PL", "48", "260-01", "112"), 1, (25_000, DOLLAR), (0.01, 0.7),
+        &[series("512", 6), series("601", 6), series("694", 6)],
+        &[series("225", 6), series("126", 6)]),
+    home(("ZA", "27", "655-01", "112"), 2, (70_000, DOLLAR), (0.01, 0.5),
+        &[series("822", 6), series("832", 6), series("722", 6)],
+        &[series("114", 6), series("214", 6)]),
     // Called only.
-    home(("MX", "52", "334-020", "911"), -6, (25_000, DOLLAR), (0.0, 3.0), &[series("5512", 6), series("3312", 6)], &[series("5553", 6)]),
-    home(("ES", "34", "214-07", "112"), 1, (20_000, EURO), (0.0, 1.0), &[series("612", 6), series("650", 6)], &[series("912", 6)]),
     home(("PH", "63", "515-02", "911"), 8, (120_000, DOLLAR), (0.0, 1.5), &[series("917", 7)], &[series("917", 7)]),
     home(("AE", "971", "424-02", "999"), 4, (150_000, DOLLAR), (0.0, 1.0), &[series("50", 7)], &[series("50", 7)]),
     home(("KE", "254", "639-02", "112"), 3, (180_000, DOLLAR), (0.0, 0.7), &[series("712", 6)], &[series("712", 6)]),
@@ -163,10 +172,10 @@ const UNITED_STATES: &[Series] = &[
 const CANADA: &[Series] = &[series("4164", 6), series("6046", 6), series("5142", 6)];
 
 /// How many of [`COUNTRIES`], from the first, are home to subscribers.
-pub(crate) const HOMES: usize = 9;
+pub(crate) const HOMES: usize = 13;
 
 /// Where the countries of the default high-risk list begin in [`COUNTRIES`].
-pub(crate) const HIGH_RISK_FROM: usize = 14;
+pub(crate) const HIGH_RISK_FROM: usize = 16;
 
 /// Digits of a number block: what `range` leaves off a number.
 pub(crate) const BLOCK_DIGITS: u32 = 4;
@@ -185,12 +194,8 @@ impl Country {
 
     /// The number at `place` of a series, which is below [`Series::size`].
     pub(crate) fn number(&self, series: Series, place: u64) -> SmolStr {
-        // 1 + 15 bytes: it fits inside the string itself.
-        let mut text = smol_str::SmolStrBuilder::new();
-        let width = series.free_digits as usize;
-        // Writing to a string does not fail.
-        let _ = write!(text, "+{}{}{place:0width$}", self.calling_code, series.begins);
-        text.finish()
+        let text = Text::new().push("+").push(self.calling_code).push(series.begins);
+        text.padded(place, series.free_digits as usize).finish()
     }
 }
 

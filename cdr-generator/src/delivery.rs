@@ -1,6 +1,6 @@
 //! How records arrive: late, out of order, twice, and some of them broken.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use cdr::Reason;
@@ -8,7 +8,8 @@ use smol_str::SmolStr;
 
 use crate::call::GeneratedCall;
 use crate::config::{HOUR_MS, MINUTE_MS};
-use crate::dice::{Dice, Purpose, Streams};
+use crate::dice::{Dice, Purpose, mix};
+use crate::durations::travel_ms;
 use crate::flaw::Flaw;
 use crate::generator::{Calls, Generator};
 
@@ -55,14 +56,14 @@ impl Ledger {
         self.unique_calls + self.duplicates + self.invalid.values().sum::<u64>()
     }
 
-    fn enter(&mut self, arrival: &Arrival) {
-        match &arrival.delivered {
-            Delivered::Call(call) => {
+    fn enter(&mut self, parcel: &Parcel) {
+        match parcel.content {
+            Content::First => {
                 self.unique_calls += 1;
-                self.late_calls += u64::from(arrival.arrival_ms - call.ended_at_ms > LATE_FROM_MS);
+                self.late_calls += u64::from(parcel.arrival_ms - parcel.call.ended_at_ms > LATE_FROM_MS);
             }
-            Delivered::Duplicate(_) => self.duplicates += 1,
-            Delivered::Invalid(reason) => *self.invalid.entry(*reason).or_default() += 1,
+            Content::Again => self.duplicates += 1,
+            Content::Broken(reason, _) => *self.invalid.entry(reason).or_default() += 1,
         }
     }
 }
@@ -82,8 +83,10 @@ impl Generator {
         Arrivals {
             calls: self.calls(from_ms, to_ms),
             settings: self.config(),
-            streams: Streams::new(self.config().seed, Purpose::Delivery, 0),
+            seed: mix(self.config().seed, Purpose::Delivery as u64),
             on_the_way: BinaryHeap::new(),
+            parcels: Vec::new(),
+            free: Vec::new(),
             sent: 0,
             ledger: Ledger::default(),
             read_until_ms: i64::MIN,
@@ -97,13 +100,33 @@ impl Generator {
 pub struct Arrivals<'a> {
     calls: Calls<'a>,
     settings: &'a crate::Config,
-    streams: Streams,
+    seed: u64,
     on_the_way: BinaryHeap<Reverse<OnTheWay>>,
+    /// What is on the way, by place: the heap moves places rather than calls.
+    parcels: Vec<Option<Parcel>>,
+    /// Places that are free.
+    free: Vec<u32>,
     /// How many records were sent; of those that arrive in one millisecond the first sent comes first.
     sent: u64,
     ledger: Ledger,
     /// When the last call that was read began; those still to be read begin no earlier.
     read_until_ms: i64,
+}
+
+/// A record that is not written yet.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    arrival_ms: i64,
+    pub(crate) call: GeneratedCall,
+    pub(crate) content: Content,
+}
+
+/// What a record is.
+#[derive(Debug)]
+pub(crate) enum Content {
+    First,
+    Again,
+    Broken(Reason, Vec<u8>),
 }
 
 impl Arrivals<'_> {
@@ -112,37 +135,59 @@ impl Arrivals<'_> {
         &self.ledger
     }
 
+    /// The next record, without the bytes that it is sent as.
+    pub(crate) fn next_parcel(&mut self) -> Option<Parcel> {
+        // Nothing arrives before it began: what arrives before that is not overtaken any more.
+        loop {
+            let first_ms = self.on_the_way.peek().map(|Reverse(first)| first.arrival_ms);
+            if first_ms.is_some_and(|first_ms| first_ms < self.read_until_ms) {
+                break;
+            }
+            match self.calls.next() {
+                Some(call) => self.send(call),
+                None => break,
+            }
+        }
+        let Reverse(first) = self.on_the_way.pop()?;
+        self.free.push(first.place);
+        let parcel = self.parcels[first.place as usize].take()?;
+        self.ledger.enter(&parcel);
+        Some(parcel)
+    }
+
     /// Sends what follows from one call.
-    fn send(&mut self, call: &GeneratedCall) {
+    fn send(&mut self, call: GeneratedCall) {
         self.read_until_ms = call.started_at_ms;
-        let mut dice = self.streams.stream(hash(&call.call_id));
+        let mut dice = Dice::of(mix(self.seed, hash(&call.call_id)));
         let latest_ms = call.started_at_ms + LATEST_MS;
         let arrival_ms = (call.ended_at_ms + self.delay_ms(&mut dice)).min(latest_ms);
-        let bytes = call.to_json().into_bytes();
-        if dice.chance(self.settings.duplicate_share) {
+        // In the order in which they are sent: of those that arrive together the first sent comes first.
+        let again_ms = dice.chance(self.settings.duplicate_share).then(|| {
             // Producers repeat at once when a reply was lost, and hours later when a batch was run twice.
             let again_ms = if dice.chance(0.6) {
                 dice.between(0, 30_000)
             } else {
                 dice.log_uniform(600_000.0, 28_800_000.0) as i64
             };
-            let copy = Delivered::Duplicate(call.clone());
-            let again_ms = (arrival_ms + again_ms).min(latest_ms);
-            self.put(arrival_ms, call, bytes.clone(), Delivered::Call(call.clone()));
-            self.put(again_ms, call, bytes, copy);
-        } else {
-            self.put(arrival_ms, call, bytes, Delivered::Call(call.clone()));
-        }
-        if dice.chance(self.settings.invalid_share) {
+            (arrival_ms + again_ms).min(latest_ms)
+        });
+        let broken = dice.chance(self.settings.invalid_share).then(|| {
             let flaw = dice.pick(&Flaw::ALL);
-            let bytes = flaw.bytes(call, &mut dice);
-            self.put(arrival_ms, call, bytes, Delivered::Invalid(flaw.reason()));
+            Content::Broken(flaw.reason(), flaw.bytes(&call, &mut dice))
+        });
+        let (again, flawed) = (again_ms.map(|_| call.clone()), broken.as_ref().map(|_| call.clone()));
+        self.put(Parcel { arrival_ms, call, content: Content::First });
+        if let (Some(arrival_ms), Some(call)) = (again_ms, again) {
+            self.put(Parcel { arrival_ms, call, content: Content::Again });
+        }
+        if let (Some(content), Some(call)) = (broken, flawed) {
+            self.put(Parcel { arrival_ms, call, content });
         }
     }
 
     /// How long a record travels.
     fn delay_ms(&self, dice: &mut Dice) -> i64 {
-        let travel_ms = dice.log_normal(700.0, 0.5) as i64;
+        let travel_ms = travel_ms(dice.bits());
         if dice.chance(self.settings.late_share) {
             return travel_ms + dice.log_uniform(LATE_FROM_MS as f64, LATEST_MS as f64) as i64;
         }
@@ -152,9 +197,14 @@ impl Arrivals<'_> {
         travel_ms
     }
 
-    fn put(&mut self, arrival_ms: i64, call: &GeneratedCall, bytes: Vec<u8>, delivered: Delivered) {
-        let arrival = Arrival { arrival_ms, partition_key: call.caller.clone(), bytes, delivered };
-        self.on_the_way.push(Reverse(OnTheWay { sent: self.sent, arrival }));
+    fn put(&mut self, parcel: Parcel) {
+        let arrival_ms = parcel.arrival_ms;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.parcels.push(None);
+            self.parcels.len() as u32 - 1
+        });
+        self.parcels[place as usize] = Some(parcel);
+        self.on_the_way.push(Reverse(OnTheWay { arrival_ms, sent: self.sent, place }));
         self.sent += 1;
     }
 }
@@ -163,57 +213,27 @@ impl Iterator for Arrivals<'_> {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {
-        // Nothing arrives before it began: what arrives before that is not overtaken any more.
-        loop {
-            let first_ms = self.on_the_way.peek().map(|Reverse(first)| first.arrival.arrival_ms);
-            if first_ms.is_some_and(|first_ms| first_ms < self.read_until_ms) {
-                break;
-            }
-            match self.calls.next() {
-                Some(call) => self.send(&call),
-                None => break,
-            }
-        }
-        let Reverse(first) = self.on_the_way.pop()?;
-        self.ledger.enter(&first.arrival);
-        Some(first.arrival)
+        let Parcel { arrival_ms, call, content } = self.next_parcel()?;
+        let partition_key = call.caller.clone();
+        let (bytes, delivered) = match content {
+            Content::First => (call.to_json().into_bytes(), Delivered::Call(call)),
+            Content::Again => (call.to_json().into_bytes(), Delivered::Duplicate(call)),
+            Content::Broken(reason, bytes) => (bytes, Delivered::Invalid(reason)),
+        };
+        Some(Arrival { arrival_ms, partition_key, bytes, delivered })
     }
 }
 
-/// FNV-1a: names the stream that decides about one call's record, whatever was asked for before it.
+/// FNV-1a: names the dice that decide about one call's record, whatever was asked for before it.
 fn hash(call_id: &str) -> u64 {
     call_id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
 }
 
-/// A record between its call and its arrival.
-#[derive(Debug)]
+/// A record between its call and its arrival: in this order they arrive.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct OnTheWay {
+    arrival_ms: i64,
     sent: u64,
-    arrival: Arrival,
+    /// Where its parcel is.
+    place: u32,
 }
-
-impl OnTheWay {
-    const fn order(&self) -> (i64, u64) {
-        (self.arrival.arrival_ms, self.sent)
-    }
-}
-
-impl Ord for OnTheWay {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.order().cmp(&other.order())
-    }
-}
-
-impl PartialOrd for OnTheWay {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for OnTheWay {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for OnTheWay {}

@@ -17,7 +17,7 @@ pub(crate) enum Purpose {
     CampaignPlan = 3,
     /// What a campaign does, one stream a minute of a campaign.
     Campaign = 4,
-    /// When records arrive, one stream a minute of event time.
+    /// When records arrive: what is mixed with the call's name.
     Delivery = 5,
 }
 
@@ -41,19 +41,39 @@ impl Streams {
     pub(crate) fn stream(&self, number: u64) -> Dice {
         let mut rng = self.unread.clone();
         rng.set_stream(number);
-        Dice { rng }
+        Dice { source: Source::Cipher(rng) }
     }
 }
 
 /// One stream of randomness.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice {
-    rng: ChaCha8Rng,
+    source: Source,
+}
+
+// Few exist at a time, and none is kept: a box would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Debug)]
+enum Source {
+    Cipher(ChaCha8Rng),
+    /// `SplitMix64`: a few draws for each of many things, where setting the cipher up would cost more than all else.
+    Counter(u64),
 }
 
 impl Dice {
+    /// The few draws that decide about one thing.
+    pub(crate) const fn of(thing: u64) -> Self {
+        Self { source: Source::Counter(thing) }
+    }
+
     pub(crate) fn bits(&mut self) -> u64 {
-        self.rng.next_u64()
+        match &mut self.source {
+            Source::Cipher(rng) => rng.next_u64(),
+            Source::Counter(count) => {
+                *count = count.wrapping_add(0x9E37_79B9_7F4A_7C15);
+                mix(*count, 0)
+            }
+        }
     }
 
     /// Uniform in `0.0..1.0`.

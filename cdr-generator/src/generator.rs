@@ -2,14 +2,13 @@
 
 use std::vec;
 
-use smol_str::format_smolstr;
-
 use crate::call::GeneratedCall;
 use crate::campaign::{self, Campaign};
 use crate::config::{Config, ConfigError, DAY_MS, MINUTE_MS};
 use crate::label::Label;
 use crate::ordinary::Ordinary;
 use crate::population::Population;
+use crate::text::Text;
 
 /// Makes the calls of a configuration. Each minute is made from nothing but the seed and its number, so any
 /// stretch can be had alone, and memory follows the subscribers and the calls of a minute, not the period.
@@ -82,7 +81,7 @@ impl Generator {
         calls.sort_by_key(|call| call.started_at_ms);
         for (place, call) in calls.iter_mut().enumerate() {
             // Different for every call: minute and place within it.
-            call.call_id = format_smolstr!("{minute:x}-{place:x}");
+            call.call_id = Text::new().hex(minute as u64).push("-").hex(place as u64).finish();
         }
         calls
     }

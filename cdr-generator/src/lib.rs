@@ -6,6 +6,7 @@
 // Caller and callee are the words of this trade.
 #![allow(clippy::similar_names)]
 
+mod alias;
 mod call;
 mod campaign;
 mod config;
@@ -13,17 +14,21 @@ mod contacts;
 mod countries;
 mod delivery;
 mod dice;
+mod durations;
 mod files;
 mod flaw;
 mod generator;
+mod handset;
 mod label;
 mod ordinary;
 mod population;
 mod rhythm;
+mod text;
 
 pub use call::GeneratedCall;
 pub use config::{
-    Config, ConfigError, MAX_CALLS_PER_DAY, MAX_CAMPAIGNS_PER_SCHEME, MAX_DAYS, MAX_REPEAT_SHARE, MAX_SUBSCRIBERS,
+    Config, ConfigError, MAX_CALLS_PER_DAY, MAX_CAMPAIGNS_PER_SCHEME, MAX_DAYS, MAX_REPEAT_SHARE, MAX_STRENGTH,
+    MAX_SUBSCRIBERS, MIN_STRENGTH,
 };
 pub use delivery::{Arrival, Arrivals, Delivered, LATE_FROM_MS, LATEST_MS, Ledger};
 pub use files::{Format, Progress, WriteError, Written, write_files};

@@ -1,13 +1,16 @@
 //! Ordinary traffic: who calls whom for how long when nobody means harm.
 
 use cdr::{Channel, Outcome};
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
 use crate::call::{Ending, GeneratedCall};
 use crate::config::{Config, DAY_MS, HOUR_MS, MINUTE_MS};
-use crate::countries::Country;
+use crate::contacts::{Acquaintance, Callee};
+use crate::countries::{COUNTRIES, Country};
 use crate::dice::{Dice, Purpose, Streams};
-use crate::population::{Kind, Population};
+use crate::durations::{answer_ms, message_ms, patience_ms, talk_ms};
+use crate::population::{Kind, Population, site_name};
+use crate::text::Text;
 
 /// The ordinary calls of any minute.
 #[derive(Debug)]
@@ -16,6 +19,12 @@ pub(crate) struct Ordinary {
     sms_share: f64,
     anonymous_share: f64,
 }
+
+/// A call from abroad to home, in millionths a minute.
+pub(crate) const ROAMING_MICROS_A_MINUTE: i64 = 250_000;
+
+/// Extensions of a site.
+pub(crate) const EXTENSIONS: u64 = 60;
 
 impl Ordinary {
     pub(crate) fn new(config: &Config) -> Self {
@@ -26,11 +35,15 @@ impl Ordinary {
         }
     }
 
-    /// Appends the calls that begin in a minute (counted since 1970), in no order.
+    /// Appends the calls that begin in a minute (counted since 1970), in order.
     pub(crate) fn fill(&self, population: &Population, minute: i64, calls: &mut Vec<GeneratedCall>) {
         let mut dice = self.streams.stream(minute as u64);
-        for _ in 0..dice.poisson(population.calls_a_minute(minute)) {
-            let started_at_ms = minute * MINUTE_MS + dice.below(MINUTE_MS as u64) as i64;
+        let count = dice.poisson(population.calls_a_minute(minute));
+        let mut offsets: Vec<u32> = (0..count).map(|_| dice.below(MINUTE_MS as u64) as u32).collect();
+        offsets.sort_unstable();
+        calls.reserve(offsets.len());
+        for offset_ms in offsets {
+            let started_at_ms = minute * MINUTE_MS + i64::from(offset_ms);
             let caller = population.pick_caller(minute, &mut dice);
             calls.push(if dice.chance(self.sms_share) {
                 message(population, caller, started_at_ms, &mut dice)
@@ -43,95 +56,101 @@ impl Ordinary {
     fn voice(&self, population: &Population, id: u32, started_at_ms: i64, dice: &mut Dice) -> GeneratedCall {
         let subscriber = population.subscriber(id);
         let home = subscriber.country();
-        let site = population.site(id);
-        if let Some(site) = &site
-            && dice.chance(0.25)
-        {
-            let (from, to) = (extension(site, dice), extension(site, dice));
-            return GeneratedCall::attempt(from, to, started_at_ms, ending(subscriber.kind, 0.7, dice));
+        let has_site = population.has_site(id);
+        if has_site && dice.chance(0.25) {
+            let site = site_name(id);
+            let (from, to) = (extension(&site, dice), extension(&site, dice));
+            let end = if dice.chance(0.7) { answered_talk(subscriber.kind, dice) } else { unanswered(dice) };
+            return GeneratedCall::attempt(from, to, started_at_ms, end);
         }
         let callee = population.pick_callee(id, dice);
-        let abroad = callee.country.filter(|country| country.region != home.region);
-        let answered = if abroad.is_some() { 0.52 } else { 0.64 };
-        let end = ending(subscriber.kind, answered, dice);
+        let abroad = callee.country.map(|place| &COUNTRIES[place]).filter(|country| country.region != home.region);
+        let end = if dice.chance(answered_share(subscriber.kind, &callee, abroad.is_some())) {
+            answered_talk(subscriber.kind, dice)
+        } else {
+            unanswered(dice)
+        };
         let mut call = GeneratedCall::attempt(subscriber.number.clone(), callee.number, started_at_ms, end);
         if let Some(country) = abroad {
             call.bill(country.micros_a_minute, home.currency);
-            call.trunk = Some(format_smolstr!("tg-{}-{}", country.region, 1 + dice.below(3)));
+            call.trunk =
+                Some(Text::new().push("tg-").push(country.region).push("-").decimal(1 + dice.below(3)).finish());
         }
         if subscriber.kind == Kind::Mobile {
             place(&mut call, population, id, home, dice);
         } else {
             call.caller_ip = population.ip(id);
         }
-        match site {
-            // The switch of the site shows the extension rather than the number of the site.
-            Some(site) if dice.chance(0.15) => call.caller = extension(&site, dice),
-            _ if dice.chance(self.anonymous_share) => call.caller = SmolStr::new_static("anonymous"),
-            _ => {}
+        // The switch of the site shows the extension rather than the number of the site.
+        if has_site && dice.chance(0.15) {
+            call.caller = extension(&site_name(id), dice);
+        } else if dice.chance(self.anonymous_share) {
+            call.caller = SmolStr::new_static("anonymous");
         }
         call
     }
 }
 
-/// What happens to a call of a subscriber of some kind that is answered with probability `answered`.
-fn ending(kind: Kind, answered: f64, dice: &mut Dice) -> Ending {
-    let mut outcome = Outcome::Answered;
-    let what = dice.unit();
-    if what >= answered {
-        // The rest in fixed proportions: of 100, 52 ring out, 18 are busy, 10 fail, 20 are given up.
-        outcome = match (what - answered) / (1.0 - answered) {
-            rest if rest < 0.52 => Outcome::NoAnswer,
-            rest if rest < 0.70 => Outcome::Busy,
-            rest if rest < 0.80 => Outcome::Failed,
-            _ => Outcome::Canceled,
-        };
-    }
-    let ring_ms = match outcome {
-        Outcome::Answered => (dice.log_normal(7_000.0, 0.5) as i64).clamp(500, 60_000),
-        Outcome::NoAnswer => dice.between(18_000, 45_000),
-        Outcome::Busy => dice.between(300, 2_500),
-        Outcome::Failed => dice.between(50, 4_000),
-        Outcome::Canceled => (dice.log_normal(11_000.0, 0.6) as i64).clamp(800, 60_000),
+/// How likely somebody picks up: acquaintances more than others, the callee's home more than abroad (README).
+fn answered_share(kind: Kind, callee: &Callee, abroad: bool) -> f64 {
+    let at_home = match (callee.acquaintance, kind) {
+        (Acquaintance::Known, _) => 0.70,
+        // Who ordered a taxi waits for its call.
+        (Acquaintance::Stranger, Kind::Dispatch) => 0.78,
+        // The number is that of a firm, or said to be.
+        (Acquaintance::Stranger, Kind::CallCentre) => 0.53,
+        (Acquaintance::Stranger, Kind::Dialler) => 0.30,
+        (Acquaintance::Stranger, _) => 0.45,
     };
-    let (median_ms, spread) = match kind {
-        Kind::Mobile => (60_000.0, 1.25),
-        Kind::Landline => (110_000.0, 1.3),
-        Kind::Office => (95_000.0, 1.05),
-        Kind::CallCentre => (75_000.0, 1.1),
-    };
-    let talk_ms = if outcome == Outcome::Answered {
-        (dice.log_normal(median_ms, spread) as i64).clamp(400, LONGEST_TALK_MS)
-    } else {
-        0
-    };
-    Ending { outcome, ring_ms, talk_ms }
+    if abroad { at_home * ANSWERED_ABROAD } else { at_home }
 }
 
-/// Switches cut a call after some hours.
-const LONGEST_TALK_MS: i64 = 4 * HOUR_MS;
+/// Calls abroad that are answered, for one of the same kind at home: time zones and congested routes.
+const ANSWERED_ABROAD: f64 = 0.78;
 
-/// A message: from a person to a contact, or from a company's name to a person.
+/// A call that somebody picked up.
+pub(crate) fn answered_talk(kind: Kind, dice: &mut Dice) -> Ending {
+    Ending { outcome: Outcome::Answered, ring_ms: answer_ms(dice), talk_ms: talk_ms(kind, dice) }
+}
+
+/// A call that nobody picked up. Of 100, 52 ring out, 18 are busy, 10 fail, 20 are given up.
+pub(crate) fn unanswered(dice: &mut Dice) -> Ending {
+    let (outcome, ring_ms) = match dice.unit() {
+        what if what < 0.52 => (Outcome::NoAnswer, dice.between(18_000, 45_000)),
+        what if what < 0.70 => (Outcome::Busy, dice.between(300, 2_500)),
+        what if what < 0.80 => (Outcome::Failed, dice.between(50, 4_000)),
+        _ => (Outcome::Canceled, patience_ms(dice)),
+    };
+    Ending { outcome, ring_ms, talk_ms: 0 }
+}
+
+/// A message: from a person to a contact, or from a firm to a person.
 fn message(population: &Population, id: u32, started_at_ms: i64, dice: &mut Dice) -> GeneratedCall {
     let subscriber = population.subscriber(id);
     let home = subscriber.country();
     let delivered = dice.chance(0.96);
     let end = Ending {
         outcome: if delivered { Outcome::Answered } else { Outcome::Failed },
-        ring_ms: (dice.log_normal(900.0, 0.8) as i64).clamp(80, 120_000),
+        ring_ms: message_ms(dice),
         talk_ms: 0,
     };
     let mut call = if subscriber.kind == Kind::Mobile && dice.chance(0.55) {
         let callee = population.pick_callee(id, dice);
         let mut call = GeneratedCall::attempt(subscriber.number.clone(), callee.number, started_at_ms, end);
         place(&mut call, population, id, home, dice);
-        if callee.country.is_some_and(|country| country.region != home.region) {
+        if callee.country.is_some_and(|country| COUNTRIES[country].region != home.region) {
             call.cost_micros = Some(50_000);
             call.currency = Some(home.currency);
         }
         call
     } else {
-        let sender = format_smolstr!("alpha:{}:{}", home.calling_code, dice.pick(&SENDERS));
+        let sender = if dice.chance(NUMBERED_SENDERS) {
+            // The first of them sends most: codes to log in with.
+            let rank = dice.log_uniform(1.0, SENDERS_OF_A_COUNTRY as f64 + 1.0) as u64 - 1;
+            population.sender(subscriber.country, rank)
+        } else {
+            Text::new().push("alpha:").push(home.calling_code).push(":").push(dice.pick(&SENDERS)).finish()
+        };
         GeneratedCall::attempt(sender, subscriber.number.clone(), started_at_ms, end)
     };
     call.channel = Channel::Sms;
@@ -139,6 +158,10 @@ fn message(population: &Population, id: u32, started_at_ms: i64, dice: &mut Dice
 }
 
 const SENDERS: [&str; 6] = ["BANK", "PARCEL", "CODE", "CLINIC", "SHOP", "AIRLINE"];
+/// Share of the messages of firms that come from a telephone number rather than a name.
+const NUMBERED_SENDERS: f64 = 0.4;
+/// Numbers of a country that firms send messages from.
+const SENDERS_OF_A_COUNTRY: u64 = 4;
 
 /// Fills in the cell and the handset of a mobile caller, and what a call from abroad costs.
 fn place(call: &mut GeneratedCall, population: &Population, id: u32, home: &Country, dice: &mut Dice) {
@@ -148,13 +171,15 @@ fn place(call: &mut GeneratedCall, population: &Population, id: u32, home: &Coun
     call.imei = Some(population.imei(id));
     if country.region != home.region && call.cost_micros.is_none() {
         call.bill(ROAMING_MICROS_A_MINUTE, home.currency);
-        call.trunk = Some(format_smolstr!("roam-{}", country.region));
+        call.trunk = Some(Text::new().push("roam-").push(country.region).finish());
     }
 }
 
-/// A call from abroad to home.
-const ROAMING_MICROS_A_MINUTE: i64 = 250_000;
-
 fn extension(site: &str, dice: &mut Dice) -> SmolStr {
-    format_smolstr!("ext:{site}/{}", 2_000 + dice.below(60))
+    extension_number(site, dice.below(EXTENSIONS))
+}
+
+/// One of the [`EXTENSIONS`] of a site.
+pub(crate) fn extension_number(site: &str, place: u64) -> SmolStr {
+    Text::new().push("ext:").push(site).push("/").decimal(2_000 + place).finish()
 }

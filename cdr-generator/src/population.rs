@@ -1,11 +1,14 @@
 //! Who calls, from where, and whom they know.
 
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
+use crate::alias::Alias;
 use crate::config::Config;
 use crate::countries::{BLOCK_DIGITS, COUNTRIES, Country, HOMES, Series};
 use crate::dice::{Dice, Purpose, Streams, mix, scale, unit};
+use crate::handset;
 use crate::rhythm::{self, WEEK_HOURS};
+use crate::text::Text;
 
 /// What a subscriber is: it decides when, how often and how long it calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,19 +16,27 @@ pub(crate) enum Kind {
     Mobile,
     Landline,
     Office,
+    /// Answers, and calls customers back.
     CallCentre,
+    /// Calls the numbers of a list all day for a firm: collectors, surveys, sales. Busy and honest.
+    Dialler,
+    /// Taxis and parcels: short calls to whoever ordered, also by night and on Sundays.
+    Dispatch,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Mobile, Self::Landline, Self::Office, Self::CallCentre];
+    const ALL: [Self; 6] =
+        [Self::Mobile, Self::Landline, Self::Office, Self::CallCentre, Self::Dialler, Self::Dispatch];
 
     /// Share of subscribers, and calls against those of a mobile one.
     const fn share_and_activity(self) -> (f64, f64) {
         match self {
-            Self::Mobile => (0.72, 1.0),
+            Self::Mobile => (0.719, 1.0),
             Self::Landline => (0.10, 0.5),
             Self::Office => (0.17, 1.6),
             Self::CallCentre => (0.01, 12.0),
+            Self::Dialler => (0.000_5, 100.0),
+            Self::Dispatch => (0.000_5, 50.0),
         }
     }
 }
@@ -54,6 +65,8 @@ pub(crate) struct Population {
     roaming_share: f64,
     subscribers: Vec<Subscriber>,
     groups: Vec<Group>,
+    /// Countries by how often they are called from abroad.
+    pub(crate) called: Alias,
     /// Subscribers of each home country.
     pub(crate) of_country: Vec<Vec<u32>>,
     /// For each UTC hour of the week.
@@ -64,16 +77,16 @@ pub(crate) struct Population {
 #[derive(Debug)]
 struct Group {
     members: Vec<u32>,
-    /// Activity of the members up to and with each.
-    running_activity: Vec<f64>,
+    /// Members by how much they call, and how much they call together.
+    choice: Alias,
+    activity: f64,
 }
 
 /// How much is called in an hour, by group.
 #[derive(Debug)]
 struct Hour {
     calls_a_minute: f64,
-    /// Share of the groups up to and with each.
-    running_share: Vec<f64>,
+    groups: Alias,
 }
 
 impl Population {
@@ -85,12 +98,10 @@ impl Population {
             roaming_share: config.roaming_share,
             subscribers: Vec::with_capacity(config.subscribers as usize),
             groups: Vec::new(),
+            called: Alias::new(&COUNTRIES.iter().map(|country| country.called).collect::<Vec<f64>>()),
             of_country: vec![Vec::new(); HOMES],
             hours: Vec::new(),
         };
-        for _ in 0..HOMES * Kind::ALL.len() {
-            population.groups.push(Group { members: Vec::new(), running_activity: Vec::new() });
-        }
         // Who everybody is comes first: how densely blocks are filled depends on how many share them.
         let mut drawn = Vec::with_capacity(config.subscribers as usize);
         let mut crowd = [[0_u64; 2]; HOMES];
@@ -103,6 +114,7 @@ impl Population {
             drawn.push((country, kind, activity));
         }
         let mut placed = [[0_u64; 2]; HOMES];
+        let mut groups = vec![(Vec::new(), Vec::new()); HOMES * Kind::ALL.len()];
         for (id, (country, kind, activity)) in drawn.into_iter().enumerate() {
             let mobile = kind == Kind::Mobile;
             let place = &mut placed[country][usize::from(mobile)];
@@ -110,11 +122,12 @@ impl Population {
             *place += 1;
             population.subscribers.push(Subscriber { number, country: country as u8, kind });
             population.of_country[country].push(id as u32);
-            let group = &mut population.groups[country * Kind::ALL.len() + kind as usize];
-            let before = group.running_activity.last().copied().unwrap_or(0.0);
-            group.members.push(id as u32);
-            group.running_activity.push(before + activity);
+            let (members, activities) = &mut groups[country * Kind::ALL.len() + kind as usize];
+            members.push(id as u32);
+            activities.push(activity);
         }
+        population.groups =
+            groups.into_iter().map(|(members, activities)| Group::new(members, &activities)).collect();
         population.hours = population.week(f64::from(config.subscribers) * config.calls_per_subscriber_day);
         population
     }
@@ -134,16 +147,19 @@ impl Population {
 
     /// Who places one of the calls of a minute.
     pub(crate) fn pick_caller(&self, minute: i64, dice: &mut Dice) -> u32 {
-        let shares = &self.hour(minute).running_share;
-        let group = &self.groups[first_above(shares, dice.unit())];
-        let total = group.running_activity.last().copied().unwrap_or(0.0);
-        group.members[first_above(&group.running_activity, dice.unit() * total)]
+        let group = &self.groups[self.hour(minute).groups.pick(dice.bits())];
+        group.members[group.choice.pick(dice.bits())]
     }
 
     /// The first subscriber from `start` on, around, that fits. `None` if there is none.
     pub(crate) fn find(&self, start: u32, fits: impl Fn(&Subscriber) -> bool) -> Option<u32> {
+        self.find_id(start, |id| fits(self.subscriber(id)))
+    }
+
+    /// The first subscriber from `start` on, around, of which this is true. `None` if there is none.
+    pub(crate) fn find_id(&self, start: u32, fits: impl Fn(u32) -> bool) -> Option<u32> {
         let n = self.len();
-        (0..n).map(|step| (start + step) % n).find(|id| fits(self.subscriber(*id)))
+        (0..n).map(|step| (start + step) % n).find(|id| fits(*id))
     }
 
     /// The numbers of subscribers that begin with some digits.
@@ -151,10 +167,15 @@ impl Population {
         self.subscribers.iter().map(|subscriber| &subscriber.number).filter(move |number| number.starts_with(begins))
     }
 
-    /// A block of a series that no subscriber has a number of, unless all are in use.
-    pub(crate) fn unused_block(&self, series: Series) -> u64 {
-        // They are given out from the front.
-        shuffled(series.blocks() - 1, series.blocks(), self.seed)
+    /// A block of a series that no subscriber has a number of, unless all are in use. There are a few, told apart by
+    /// `ordinal`.
+    pub(crate) fn unused_block(&self, series: Series, ordinal: u64) -> u64 {
+        self.unused_block_from_the_end(series, ordinal % UNUSED_BLOCKS)
+    }
+
+    fn unused_block_from_the_end(&self, series: Series, place: u64) -> u64 {
+        // Subscribers have theirs from the front.
+        shuffled(series.blocks() - 1 - place % series.blocks(), series.blocks(), self.seed)
     }
 
     /// The number plan's country that a mobile subscriber is in on a day: nearly always its own.
@@ -175,12 +196,12 @@ impl Population {
         let bits = mix(self.of(id, Fact::Cells), place);
         // A life happens in one area, mostly.
         let area = 1_000 + self.of(id, Fact::Cells) % 9_000;
-        format_smolstr!("{}-{area}-{}", country.network, bits % 65_536)
+        Text::new().push(country.network).push("-").decimal(area).push("-").decimal(bits % 65_536).finish()
     }
 
     /// The handset of a mobile subscriber.
     pub(crate) fn imei(&self, id: u32) -> SmolStr {
-        imei(self.of(id, Fact::Handset))
+        handset::imei(self.of(id, Fact::Handset))
     }
 
     /// Whether an office or call centre calls over the internet, and from where.
@@ -188,13 +209,21 @@ impl Population {
         let bits = self.of(id, Fact::Ip);
         // Networks set aside for documentation (RFC 5737).
         let network = if bits & 4 == 0 { "198.51.100" } else { "203.0.113" };
-        bits.is_multiple_of(3).then(|| format_smolstr!("{network}.{}", 1 + (bits >> 8) % 254))
+        bits.is_multiple_of(3).then(|| Text::new().push(network).push(".").decimal(1 + (bits >> 8) % 254).finish())
     }
 
-    /// Whether an office has extensions of its own, and the name of its site.
-    pub(crate) fn site(&self, id: u32) -> Option<SmolStr> {
-        let office = self.subscriber(id).kind == Kind::Office;
-        (office && self.of(id, Fact::Site).is_multiple_of(5)).then(|| format_smolstr!("site{id}"))
+    /// Whether it is an office with extensions of its own.
+    pub(crate) fn has_site(&self, id: u32) -> bool {
+        self.subscriber(id).kind == Kind::Office && self.of(id, Fact::Site).is_multiple_of(5)
+    }
+
+    /// One of the numbers that firms of a country send messages from, by how much it sends.
+    pub(crate) fn sender(&self, country: u8, rank: u64) -> SmolStr {
+        let country = &COUNTRIES[usize::from(country)];
+        let series = country.fixed[0];
+        // The block behind those of campaigns.
+        let block = self.unused_block_from_the_end(series, UNUSED_BLOCKS);
+        country.number(series, block * BLOCK_SIZE + 7 + 100 * rank)
     }
 
     fn hour(&self, minute: i64) -> &Hour {
@@ -232,8 +261,7 @@ impl Population {
             let of_groups = self.groups.iter().enumerate().map(|(place, group)| {
                 let country = &COUNTRIES[place / Kind::ALL.len()];
                 let local = (hour + country.utc_offset_hours).rem_euclid(WEEK_HOURS);
-                let activity = group.running_activity.last().copied().unwrap_or(0.0);
-                activity * rhythm::weight(Kind::ALL[place % Kind::ALL.len()], local)
+                group.activity * rhythm::weight(Kind::ALL[place % Kind::ALL.len()], local)
             });
             weights.push(of_groups.collect::<Vec<f64>>());
         }
@@ -243,31 +271,21 @@ impl Population {
             .into_iter()
             .map(|of_groups| {
                 let of_hour: f64 = of_groups.iter().sum();
-                let mut running = 0.0;
-                let running_share = of_groups
-                    .iter()
-                    .map(|weight| {
-                        running += weight / of_hour;
-                        running
-                    })
-                    .collect();
-                Hour { calls_a_minute: of_hour * calls_a_minute_of_weight, running_share }
+                Hour { calls_a_minute: of_hour * calls_a_minute_of_weight, groups: Alias::new(&of_groups) }
             })
             .collect()
     }
 }
 
-/// A handset's number: 14 digits and the one that Luhn checks them by.
-pub(crate) fn imei(bits: u64) -> SmolStr {
-    let body = 35_000_000_000_000 + bits % 1_000_000_000_000;
-    let (mut rest, mut sum, mut double) = (body, 0, true);
-    while rest > 0 {
-        let digit = rest % 10 * if double { 2 } else { 1 };
-        sum += digit / 10 + digit % 10;
-        double = !double;
-        rest /= 10;
+/// The name of the site of an office.
+pub(crate) fn site_name(id: u32) -> SmolStr {
+    Text::new().push("site").decimal(id.into()).finish()
+}
+
+impl Group {
+    fn new(members: Vec<u32>, activities: &[f64]) -> Self {
+        Self { members, choice: Alias::new(activities), activity: activities.iter().sum() }
     }
-    format_smolstr!("{body}{}", (10 - sum % 10) % 10)
 }
 
 /// What is looked up about a subscriber; each has bits of its own.
@@ -279,8 +297,11 @@ pub(crate) enum Fact {
     Trip = 4,
     Ip = 5,
     Site = 6,
+    Family = 7,
 }
 
+/// How many blocks from the end of a series are given to those who are no subscribers.
+const UNUSED_BLOCKS: u64 = 8;
 const DAYS_OF_A_TRIP: i64 = 10;
 const CELLS_OF_A_LIFE: u64 = 7;
 const NUMBERS_USED_OF_A_BLOCK: u64 = 60;
@@ -306,17 +327,6 @@ fn kind_of(unit: f64) -> Kind {
         }
     }
     Kind::Mobile
-}
-
-/// The place of the first running total above `value`; the last place with anything in it if none is.
-fn first_above(running: &[f64], value: f64) -> usize {
-    let place = running.partition_point(|total| *total <= value);
-    if place < running.len() {
-        return place;
-    }
-    // Rounding: the sum of the shares may end a bit below 1.
-    let last = running.last().copied().unwrap_or(0.0);
-    running.partition_point(|total| *total < last)
 }
 
 /// A permutation of `0..size`, which is a power of ten.
@@ -366,12 +376,6 @@ mod tests {
         let population = population(2_000);
         let week: f64 = (0..WEEK_HOURS * 60).map(|minute| population.calls_a_minute(minute)).sum();
         assert!((week - 7.0 * 2_000.0 * 1.1).abs() < 1e-6 * week, "{week}");
-    }
-
-    #[test]
-    fn handsets_pass_luhn() {
-        assert_eq!(imei(209_900_176_148), "352099001761481");
-        assert_eq!(imei(u64::MAX).len(), 15);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(crate) fn weight(kind: Kind, hour_of_week: i64) -> f64 {
         Kind::Landline => (&HOME_HOURS, 1.0, 1.1),
         Kind::Office => (&OFFICE_HOURS, 0.12, 0.05),
         Kind::CallCentre => (&CALL_CENTRE_HOURS, 0.5, 0.1),
+        Kind::Dialler => (&DIALLER_HOURS, 0.4, 0.0),
+        Kind::Dispatch => (&DISPATCH_HOURS, 1.5, 1.2),
     };
     let of_day = match weekday {
         5 => saturday,
@@ -21,6 +23,12 @@ pub(crate) fn weight(kind: Kind, hour_of_week: i64) -> f64 {
         _ => 1.0,
     };
     f64::from(hours[hour]) * of_day
+}
+
+/// The share of an average day's calls of a kind that an hour of the week has.
+pub(crate) fn share_of_a_day(kind: Kind, hour_of_week: i64) -> f64 {
+    let week: f64 = (0..WEEK_HOURS).map(|hour| weight(kind, hour)).sum();
+    7.0 * weight(kind, hour_of_week) / week
 }
 
 /// The hour of the week, UTC, that a moment is in.
@@ -36,6 +44,11 @@ const HOME_HOURS: [u8; 24] =
 const OFFICE_HOURS: [u8; 24] = [1, 1, 1, 1, 1, 2, 6, 28, 72, 98, 100, 94, 62, 78, 98, 96, 84, 52, 22, 10, 5, 3, 2, 1];
 const CALL_CENTRE_HOURS: [u8; 24] =
     [0, 0, 0, 0, 0, 0, 0, 0, 30, 90, 100, 100, 80, 90, 100, 100, 95, 90, 80, 60, 20, 0, 0, 0];
+/// A day's work on the phone, and the evenings on which people are at home.
+const DIALLER_HOURS: [u8; 24] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 20, 90, 100, 95, 70, 80, 95, 95, 90, 100, 100, 70, 10, 0, 0, 0];
+const DISPATCH_HOURS: [u8; 24] =
+    [70, 60, 50, 35, 25, 30, 45, 60, 70, 55, 50, 50, 55, 55, 55, 60, 70, 85, 90, 90, 90, 95, 100, 85];
 
 #[cfg(test)]
 mod tests {

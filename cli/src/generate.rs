@@ -7,8 +7,8 @@ use std::time::Instant;
 use ::features::DAY_MS;
 use anyhow::{Context as _, anyhow};
 use cdr_generator::{
-    Config, ConfigError, Format, Generator, MAX_CAMPAIGNS_PER_SCHEME, MAX_DAYS, MAX_REPEAT_SHARE, MAX_SUBSCRIBERS,
-    Written, write_files,
+    Config, ConfigError, Format, Generator, MAX_CAMPAIGNS_PER_SCHEME, MAX_DAYS, MAX_REPEAT_SHARE, MAX_STRENGTH,
+    MAX_SUBSCRIBERS, MIN_STRENGTH, Written, write_files,
 };
 use clap::ValueEnum;
 use indicatif::{DecimalBytes, HumanCount};
@@ -40,9 +40,13 @@ pub(crate) struct Arguments {
     /// Ordinary calls that a subscriber places on an average day
     #[arg(long, default_value_t = 1.1)]
     calls_per_day: f64,
-    /// Campaigns of each kind of fraud
+    /// Campaigns of each kind of fraud: wangiri, irsf, robocall, sim_box, pbx_hack, subscription_fraud
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_CAMPAIGNS_PER_SCHEME)))]
     campaigns: u32,
+    /// How plain the fraud is: multiplies the strengths of all campaigns, which are 1, 0.5, 0.25 and 0.1 in turn. Weaker
+    /// ones place fewer calls from more numbers, and more of what they do is what ordinary callers do
+    #[arg(long, default_value_t = 1.0, value_parser = strength)]
+    strength: f64,
     /// Format of the files of calls
     #[arg(long, value_enum, default_value_t = FileFormat::Parquet)]
     format: FileFormat,
@@ -118,6 +122,7 @@ impl Arguments {
         Config {
             calls_per_subscriber_day: self.calls_per_day,
             campaigns_per_scheme: self.campaigns,
+            strength: self.strength,
             duplicate_share: self.duplicates,
             late_share: self.late,
             disorder_share: self.disorder,
@@ -130,6 +135,12 @@ fn share(text: &str) -> Result<f64, String> {
     // Written so that NaN is refused.
     let share = text.parse().ok().filter(|share| (0.0..=MAX_REPEAT_SHARE).contains(share));
     share.ok_or_else(|| format!("wants a share between 0 and {MAX_REPEAT_SHARE}, such as 0.01"))
+}
+
+fn strength(text: &str) -> Result<f64, String> {
+    // Written so that NaN is refused.
+    let strength = text.parse().ok().filter(|strength| (MIN_STRENGTH..=MAX_STRENGTH).contains(strength));
+    strength.ok_or_else(|| format!("wants a number from {MIN_STRENGTH} to {MAX_STRENGTH}, such as 0.5"))
 }
 
 fn in_words_of_flags(error: ConfigError) -> anyhow::Error {

@@ -138,6 +138,7 @@ fn the_same_seed_gives_the_same_files_and_another_folder_is_left_alone() {
     refused(folder, &format!("{GENERATE} --output first/labels.csv"), &["cannot write to first/labels.csv"]);
     refused(folder, "generate --output new --subscribers 0", &["--subscribers", "1..=5000000"]);
     refused(folder, "generate --output new --late 1.5", &["--late", "between 0 and 1"]);
+    refused(folder, "generate --output new --strength 0", &["--strength", "from 0.01 to 4"]);
     refused(folder, "generate --output new --calls-per-day 0", &["--calls-per-day is 0"]);
     refused(folder, "generate --output new --end noon", &["--end", "RFC 3339"]);
     refused(folder, "generate --output new --end 2000-01-02", &["--end and --days 90"]);

@@ -3,46 +3,70 @@
 use cdr::Outcome;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::{Actor, Moment, anybody, numbers_of_a_block};
+use super::{Actor, Moment, Plan, Strength, anybody, numbers_of_a_block};
 use crate::call::{Ending, GeneratedCall};
+use crate::config::HOUR_MS;
 use crate::countries::{COUNTRIES, Country, HOMES};
 use crate::dice::Dice;
+use crate::handset::imei;
 use crate::label::Role;
-use crate::population::{Population, imei};
+use crate::population::Kind;
+use crate::rhythm;
 
 #[derive(Debug)]
 pub(super) struct SimBox {
+    strength: Strength,
     country: &'static Country,
     sims: Vec<SmolStr>,
+    /// Numbers that a careful box calls again and again, as people do.
+    families: Vec<SmolStr>,
     handsets: Vec<SmolStr>,
-    cell: SmolStr,
+    cells: Vec<SmolStr>,
     calls_a_minute: f64,
 }
 
+/// Twenty calls an hour.
+const CALLS_A_MINUTE_OF_A_SIM: f64 = 1.0 / 3.0;
+/// Cells that a careful box seems to move between.
+const MOST_CELLS: u64 = 8;
+/// Numbers that each card of a careful box calls again and again.
+const FAMILY: usize = 4;
+
 impl SimBox {
-    pub(super) fn plan(population: &Population, dice: &mut Dice) -> Self {
+    pub(super) fn plan(plan: &Plan, dice: &mut Dice) -> Self {
+        let (population, strength) = (plan.population, plan.strength);
         let country = &COUNTRIES[dice.below(HOMES as u64) as usize];
         let series = dice.pick(country.mobile);
         let count = dice.between(8, 20) as u64;
-        let sims = numbers_of_a_block(country, series, population.unused_block(series), count, dice);
+        let block = population.unused_block(series, plan.ordinal);
+        let sims = numbers_of_a_block(country, series, block, count, dice);
+        let area = dice.between(1_000, 9_999);
+        let cells = strength.spread(1, MOST_CELLS);
         Self {
+            strength,
             country,
-            handsets: (0..4).map(|_| imei(dice.bits())).collect(),
-            cell: format_smolstr!("{}-{}-{}", country.network, dice.between(1_000, 9_999), dice.below(65_536)),
-            calls_a_minute: sims.len() as f64 * CALLS_A_MINUTE_OF_A_SIM,
+            families: (0..count as usize * FAMILY).map(|_| anybody(population, country, dice)).collect(),
+            handsets: (0..strength.spread(4, count)).map(|_| imei(dice.bits())).collect(),
+            cells: (0..cells).map(|_| format_smolstr!("{}-{area}-{}", country.network, dice.below(65_536))).collect(),
+            calls_a_minute: strength.rate(sims.len() as f64 * CALLS_A_MINUTE_OF_A_SIM),
             sims,
         }
     }
 }
 
-/// Twenty calls an hour, day and night.
-const CALLS_A_MINUTE_OF_A_SIM: f64 = 1.0 / 3.0;
-
 impl Actor for SimBox {
     fn fill(&self, moment: &Moment, dice: &mut Dice, calls: &mut Vec<GeneratedCall>) {
-        for _ in 0..dice.poisson(self.calls_a_minute) {
+        let local_ms = moment.start_ms + self.country.utc_offset_hours * HOUR_MS;
+        let of_people = 24.0 * rhythm::share_of_a_day(Kind::Mobile, rhythm::hour_of_week(local_ms));
+        // At full strength day and night alike; a careful box sleeps.
+        let calls_a_minute = self.calls_a_minute * self.strength.between(of_people, 1.0);
+        for _ in 0..dice.poisson(calls_a_minute) {
             let sim = dice.below(self.sims.len() as u64) as usize;
-            let callee = anybody(moment.population, self.country, dice);
+            let callee = if self.strength.disguises(0.7, dice) {
+                self.families[sim * FAMILY + dice.below(FAMILY as u64) as usize].clone()
+            } else {
+                anybody(moment.population, self.country, dice)
+            };
             let end = if dice.chance(0.55) {
                 Ending {
                     outcome: Outcome::Answered,
@@ -53,7 +77,7 @@ impl Actor for SimBox {
                 Ending { outcome: Outcome::NoAnswer, ring_ms: dice.between(15_000, 40_000), talk_ms: 0 }
             };
             let mut call = GeneratedCall::attempt(self.sims[sim].clone(), callee, moment.any_ms(dice), end);
-            call.cell_id = Some(self.cell.clone());
+            call.cell_id = Some(self.cells[dice.below(self.cells.len() as u64) as usize].clone());
             call.imei = Some(self.handsets[sim % self.handsets.len()].clone());
             calls.push(call);
         }

@@ -3,7 +3,8 @@
 use cdr::Outcome;
 use smol_str::SmolStr;
 
-use super::{Actor, Moment, high_risk_country, numbers_of_a_block};
+use super::premium::high_risk_country;
+use super::{Actor, Moment, Plan, Strength, numbers_of_a_block};
 use crate::call::{Ending, GeneratedCall};
 use crate::countries::Country;
 use crate::dice::Dice;
@@ -12,6 +13,7 @@ use crate::population::Population;
 
 #[derive(Debug)]
 pub(super) struct Wangiri {
+    strength: Strength,
     country: &'static Country,
     numbers: Vec<SmolStr>,
     calls_a_minute: f64,
@@ -21,19 +23,29 @@ pub(super) struct Wangiri {
 
 /// The most calls in a minute: victim `n` of minute `m` is number `m * MOST + n`, so that a later minute knows
 /// who was called without remembering.
-const MOST_A_MINUTE: u64 = 64;
+const MOST_A_MINUTE: u64 = 256;
+
+/// The most numbers that a campaign calls from.
+const MOST_NUMBERS: u64 = 100;
 
 impl Wangiri {
-    pub(super) fn plan(population: &Population, dice: &mut Dice) -> Self {
+    pub(super) fn plan(plan: &Plan, dice: &mut Dice) -> Self {
         let country = high_risk_country(dice);
         let series = dice.pick(country.mobile);
         let block = dice.below(series.blocks());
+        let count = plan.strength.spread(2, MOST_NUMBERS);
         Self {
+            strength: plan.strength,
             country,
-            numbers: numbers_of_a_block(country, series, block, 2, dice),
-            calls_a_minute: dice.between(14, 28) as f64,
-            first_victim: dice.below(population.len().into()),
+            numbers: numbers_of_a_block(country, series, block, count, dice),
+            calls_a_minute: plan.strength.rate(dice.between(14, 28) as f64),
+            first_victim: dice.below(plan.population.len().into()),
         }
+    }
+
+    /// Which of the numbers rings the victim of a turn in a minute since the beginning.
+    fn number(&self, age: u64, turn: u64) -> usize {
+        ((age * 7 + turn) % self.numbers.len() as u64) as usize
     }
 
     fn victim(&self, population: &Population, turn: u64) -> u32 {
@@ -44,10 +56,14 @@ impl Wangiri {
 impl Actor for Wangiri {
     fn fill(&self, moment: &Moment, dice: &mut Dice, calls: &mut Vec<GeneratedCall>) {
         for turn in 0..dice.poisson(self.calls_a_minute).min(MOST_A_MINUTE) {
-            let victim = self.victim(moment.population, moment.age * MOST_A_MINUTE + turn);
+            let victim = self.victim(moment.population, moment.age as u64 * MOST_A_MINUTE + turn);
             let callee = moment.population.subscriber(victim).number.clone();
-            let caller = self.numbers[(turn % self.numbers.len() as u64) as usize].clone();
+            let caller = self.numbers[self.number(moment.age as u64, turn)].clone();
             let end = match dice.unit() {
+                // A careful one lets it ring as long as people do before they give up.
+                what if what < 0.90 && self.strength.disguises(0.6, dice) => {
+                    Ending { outcome: Outcome::Canceled, ring_ms: dice.between(5_000, 15_000), talk_ms: 0 }
+                }
                 what if what < 0.90 => {
                     Ending { outcome: Outcome::Canceled, ring_ms: dice.between(600, 3_800), talk_ms: 0 }
                 }
@@ -64,19 +80,19 @@ impl Actor for Wangiri {
         }
         for _ in 0..dice.poisson(self.calls_a_minute * CALL_BACK_SHARE) {
             // Within three quarters of an hour, mostly soon.
-            let waited = dice.log_uniform(1.0, 45.0) as u64;
-            let turn = dice.below(self.calls_a_minute as u64);
+            let waited = dice.log_uniform(1.0, 45.0) as i64;
+            let turn = dice.below(self.calls_a_minute.ceil() as u64);
             if waited > moment.age {
                 continue;
             }
-            let victim = self.victim(moment.population, (moment.age - waited) * MOST_A_MINUTE + turn);
+            let victim = self.victim(moment.population, (moment.age - waited) as u64 * MOST_A_MINUTE + turn);
             let subscriber = moment.population.subscriber(victim);
             let end = Ending {
                 outcome: Outcome::Answered,
                 ring_ms: dice.between(1_000, 4_000),
                 talk_ms: dice.between(20_000, 400_000),
             };
-            let number = self.numbers[(turn % self.numbers.len() as u64) as usize].clone();
+            let number = self.numbers[self.number((moment.age - waited) as u64, turn)].clone();
             let mut call = GeneratedCall::attempt(subscriber.number.clone(), number, moment.any_ms(dice), end);
             call.bill(self.country.micros_a_minute, subscriber.country().currency);
             calls.push(call);

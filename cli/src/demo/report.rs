@@ -196,15 +196,17 @@ impl DemoReport {
         let Some(first) = self.campaigns.first() else { return };
         println!("\nPlanted fraud beside an ordinary subscriber, as the service answers");
         print!("  {:<28}", "");
-        self.campaigns.iter().for_each(|shown| print!(" {:>16}", shown.who));
+        // The longest name of a scheme has 18 letters; numbers have 16.
+        let width = |shown: &Shown| shown.who.len().max(16);
+        self.campaigns.iter().for_each(|shown| print!(" {:>1$}", shown.who, width(shown)));
         print!("\n  {:<28}", "number");
-        self.campaigns.iter().for_each(|shown| print!(" {:>16}", shown.number));
+        self.campaigns.iter().for_each(|shown| print!(" {:>1$}", shown.number, width(shown)));
         println!();
         for (id, _) in &first.values {
             print!("  {id:<28}");
             for shown in &self.campaigns {
                 let value = shown.values.iter().find(|(own, _)| own == id).map(|(_, value)| *value);
-                print!(" {:>16}", for_people(value.unwrap_or(Value::Missing)));
+                print!(" {:>1$}", for_people(value.unwrap_or(Value::Missing)), width(shown));
             }
             println!();
         }

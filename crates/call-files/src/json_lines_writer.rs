@@ -45,8 +45,13 @@ impl JsonLinesWriter {
 
     /// Appends a call in its canonical form.
     pub fn write(&mut self, call: &CallRecord) -> Result<(), FileError> {
+        self.write_with(|line| call.write_json(line))
+    }
+
+    /// Appends a line that `write` writes: a call in its canonical form, without the line's end.
+    pub fn write_with(&mut self, write: impl FnOnce(&mut String)) -> Result<(), FileError> {
         self.line.clear();
-        call.write_json(&mut self.line);
+        write(&mut self.line);
         self.line.push('\n');
         self.write_line()
     }

@@ -6,6 +6,7 @@
 //! under a temporary name until it is whole.
 
 mod archive_line;
+mod bit_packing;
 mod call_columns;
 mod csv_rows;
 mod derived;
@@ -13,6 +14,7 @@ mod detect;
 mod error;
 mod format;
 mod guess;
+mod interner;
 mod json_lines;
 mod json_lines_writer;
 mod json_objects;
@@ -26,10 +28,12 @@ mod parquet_writer;
 mod place;
 mod reader;
 mod replacing_file;
+mod row_group;
 mod rows;
 mod switch_calls;
 mod switch_legs;
 mod switch_options;
+mod text_chunk;
 mod texts;
 mod window;
 
@@ -40,7 +44,7 @@ pub use format::Format;
 pub use json_lines_writer::{Compression, JsonLinesWriter};
 pub use legs::{FileLeg, LegFile, open_legs, open_legs_at};
 pub use limits::{MAX_CSV_ROW_BYTES, MAX_LINE_BYTES, PARQUET_ROW_GROUP_ROWS};
-pub use parquet_writer::ParquetWriter;
+pub use parquet_writer::{CallRow, ParquetWriter, RowRefused};
 pub use place::{LegStart, Place};
 pub use reader::{CallReader, FileCall, ReadOptions, open};
 pub use replacing_file::ReplacingFile;

@@ -1,29 +1,53 @@
 //! Writing Parquet, row group by row group.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use cdr::{CallRecord, Channel};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
+use cdr::{CallRecord, Channel, Number, NumberError, NumberPlan, Outcome};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnPath;
 
 use crate::FileError;
-use crate::derived::{DERIVED, derived};
 use crate::limits::PARQUET_ROW_GROUP_ROWS;
-use crate::parquet_columns::{COLUMNS, written_schema};
+use crate::parquet_columns::{COLUMNS, Kind, written_schema};
 use crate::replacing_file::ReplacingFile;
+use crate::row_group::Group;
+use crate::text_chunk::ChunkWriter;
 
-/// Writes calls to Parquet, a column a field and the derived fields after them, compressed by zstd. The same calls give the same bytes. The file
-/// appears under its name when it is finished.
+/// Writes calls to Parquet, a column a field and the derived fields after them, compressed by zstd. The same calls
+/// give the same bytes. The file appears under its name when it is finished.
 pub struct ParquetWriter {
     path: PathBuf,
     writer: SerializedFileWriter<ReplacingFile>,
-    calls: Vec<CallRecord>,
+    chunks: ChunkWriter,
+    group: Group,
     written: u64,
+}
+
+/// A call as a row: what [`CallRecord`] has, by reference. The fields mean what they mean there.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct CallRow<'c> {
+    pub call_id: &'c str,
+    /// Canonical.
+    pub caller: &'c str,
+    /// Canonical.
+    pub callee: &'c str,
+    pub started_at_ms: i64,
+    pub answered_at_ms: Option<i64>,
+    pub ended_at_ms: i64,
+    pub outcome: Outcome,
+    pub channel: Option<Channel>,
+    pub trunk: Option<&'c str>,
+    pub cell_id: Option<&'c str>,
+    pub imei: Option<&'c str>,
+    pub cost_micros: Option<i64>,
+    pub currency: Option<&'c str>,
+    pub caller_ip: Option<&'c str>,
 }
 
 impl ParquetWriter {
@@ -31,25 +55,59 @@ impl ParquetWriter {
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let file = ReplacingFile::create(path)?;
         let unwritable = |error| unwritable(path, error);
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_created_by("tollwatch".to_owned())
-            .build();
+            .set_dictionary_enabled(false)
+            .set_created_by("tollwatch".to_owned());
+        // Of moments that follow each other the differences are small.
+        for column in COLUMNS.iter().filter(|column| column.kind == Kind::Time) {
+            properties = properties.set_column_encoding(ColumnPath::from(column.name), Encoding::DELTA_BINARY_PACKED);
+        }
         let schema = Arc::new(written_schema().map_err(unwritable)?);
-        let writer = SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(unwritable)?;
-        Ok(Self { path: path.to_owned(), writer, calls: Vec::new(), written: 0 })
+        let writer = SerializedFileWriter::new(file, schema, Arc::new(properties.build())).map_err(unwritable)?;
+        let chunks = ChunkWriter::new(writer.schema_descr().columns());
+        let chunks = chunks.map_err(|error| ReplacingFile::unwritable(path, error))?;
+        Ok(Self { path: path.to_owned(), writer, chunks, group: Group::default(), written: 0 })
     }
 
-    /// Appends a call. Calls are kept in memory until a row group of [`crate::PARQUET_ROW_GROUP_ROWS`] is full.
+    /// Appends a call. Calls are kept in memory, packed, until a row group of [`crate::PARQUET_ROW_GROUP_ROWS`] is full.
     pub fn write(&mut self, call: &CallRecord) -> Result<(), FileError> {
-        self.calls.push(call.clone());
-        self.written += 1;
-        if self.calls.len() == PARQUET_ROW_GROUP_ROWS { self.write_group() } else { Ok(()) }
+        let row = CallRow {
+            call_id: &call.call_id,
+            caller: call.caller.as_str(),
+            callee: call.callee.as_str(),
+            started_at_ms: call.started_at_ms,
+            answered_at_ms: call.answered_at_ms,
+            ended_at_ms: call.ended_at_ms,
+            outcome: call.outcome,
+            channel: call.channel,
+            trunk: call.trunk.as_deref(),
+            cell_id: call.cell_id.as_deref(),
+            imei: call.imei.as_deref(),
+            cost_micros: call.cost_micros,
+            currency: call.currency.as_deref(),
+            caller_ip: call.caller_ip.as_deref(),
+        };
+        let number = |text: &str| -> Result<Number, Infallible> {
+            Ok(if text == row.caller { call.caller.clone() } else { call.callee.clone() })
+        };
+        match self.group.push(&row, number) {
+            Ok(()) => {}
+            Err(never) => match never {},
+        }
+        self.pushed()
+    }
+
+    /// Appends a call whose fields are known to be valid. The number plan is asked once for each different number of a
+    /// row group, and that it refuses one is the only thing wrong that is found.
+    pub fn write_row(&mut self, row: &CallRow<'_>, plan: &NumberPlan) -> Result<(), RowRefused> {
+        self.group.push(row, |text| plan.parse(text))?;
+        Ok(self.pushed()?)
     }
 
     /// Ends the file and gives it its name. Returns how many calls it holds.
     pub fn finish(mut self) -> Result<u64, FileError> {
-        if !self.calls.is_empty() {
+        if self.group.rows() > 0 {
             self.write_group()?;
         }
         let Self { path, writer, written, .. } = self;
@@ -59,83 +117,33 @@ impl ParquetWriter {
         Ok(written)
     }
 
+    fn pushed(&mut self) -> Result<(), FileError> {
+        self.written += 1;
+        if self.group.rows() == PARQUET_ROW_GROUP_ROWS { self.write_group() } else { Ok(()) }
+    }
+
     fn write_group(&mut self) -> Result<(), FileError> {
         let mut group = self.writer.next_row_group().map_err(|error| unwritable(&self.path, error))?;
-        write_columns(&mut group, &self.calls)
+        self.group
+            .write(&mut group, &mut self.chunks)
             .and_then(|()| group.close().map(drop))
             .map_err(|error| unwritable(&self.path, error))?;
-        self.calls.clear();
+        self.group.clear();
         Ok(())
     }
 }
 
+/// Why a row is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum RowRefused {
+    /// Caller or callee is no number.
+    #[error("a number {0}")]
+    Number(#[from] NumberError),
+    /// The file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
 fn unwritable(path: &Path, error: ParquetError) -> FileError {
     ReplacingFile::unwritable(path, std::io::Error::other(error))
-}
-
-type Group<'w> = SerializedRowGroupWriter<'w, ReplacingFile>;
-
-/// Columns in the order of [`COLUMNS`], then of [`DERIVED`].
-fn write_columns(group: &mut Group<'_>, calls: &[CallRecord]) -> Result<(), ParquetError> {
-    texts(group, 0, calls, |call| Some(&call.call_id))?;
-    texts(group, 1, calls, |call| Some(call.caller.as_str()))?;
-    texts(group, 2, calls, |call| Some(call.callee.as_str()))?;
-    wholes(group, 3, calls, |call| Some(call.started_at_ms))?;
-    wholes(group, 4, calls, |call| call.answered_at_ms)?;
-    wholes(group, 5, calls, |call| Some(call.ended_at_ms))?;
-    texts(group, 6, calls, |call| Some(call.outcome.as_str()))?;
-    texts(group, 7, calls, |call| call.channel.map(Channel::as_str))?;
-    texts(group, 8, calls, |call| call.trunk.as_deref())?;
-    texts(group, 9, calls, |call| call.cell_id.as_deref())?;
-    texts(group, 10, calls, |call| call.imei.as_deref())?;
-    wholes(group, 11, calls, |call| call.cost_micros)?;
-    texts(group, 12, calls, |call| call.currency.as_deref())?;
-    texts(group, 13, calls, |call| call.caller_ip.as_deref())?;
-    (0..DERIVED.len()).try_for_each(|place| texts(group, COLUMNS.len() + place, calls, |call| derived(call, place)))
-}
-
-fn texts<'c>(
-    group: &mut Group<'_>,
-    index: usize,
-    calls: &'c [CallRecord],
-    value: impl Fn(&'c CallRecord) -> Option<&'c str>,
-) -> Result<(), ParquetError> {
-    // All texts of the column in one piece of memory, rather than an allocation each.
-    let texts: Vec<_> = calls.iter().map(value).collect();
-    let all = Bytes::from(texts.iter().flatten().copied().collect::<String>());
-    let mut start = 0;
-    let values = texts.iter().map(|text| {
-        text.map(|text| {
-            let end = start + text.len();
-            let slice = ByteArray::from(all.slice(start..end));
-            start = end;
-            slice
-        })
-    });
-    let values = values.collect();
-    write_column::<ByteArrayType>(group, index, values)
-}
-
-fn wholes(
-    group: &mut Group<'_>,
-    index: usize,
-    calls: &[CallRecord],
-    value: impl Fn(&CallRecord) -> Option<i64>,
-) -> Result<(), ParquetError> {
-    write_column::<Int64Type>(group, index, calls.iter().map(value).collect())
-}
-
-fn write_column<T: DataType>(
-    group: &mut Group<'_>,
-    index: usize,
-    values: Vec<Option<T::T>>,
-) -> Result<(), ParquetError> {
-    let missing = || ParquetError::General(format!("column {index} is not in the schema"));
-    let mut column = group.next_column()?.ok_or_else(missing)?;
-    let present: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
-    let values: Vec<T::T> = values.into_iter().flatten().collect();
-    let is_required = COLUMNS.get(index).is_some_and(|column| column.required);
-    let present = (!is_required).then_some(present.as_slice());
-    column.typed::<T>().write_batch(&values, present, None)?;
-    column.close()
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use call_files::{
-    Compression, FileError, Format, JsonLinesWriter, MAX_LINE_BYTES, ParquetWriter, ReadError, ReadOptions,
-    SwitchFormat, open,
+    CallRow, Compression, FileError, Format, JsonLinesWriter, MAX_LINE_BYTES, PARQUET_ROW_GROUP_ROWS, ParquetWriter,
+    ReadError, ReadOptions, RowRefused, SwitchFormat, open,
 };
 use cdr::{CallRecord, NumberPlan, Reason};
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
@@ -129,6 +129,80 @@ fn parquet_is_read_as_written_over_batches_and_row_groups() {
         let read: Vec<_> = reader.map(Result::unwrap).collect();
         assert!(read.iter().map(|call| &call.call).eq(&calls), "{count}");
         assert!(read.iter().zip(1..).all(|(call, row)| call.row == row));
+    }
+}
+
+fn row(call: &CallRecord) -> CallRow<'_> {
+    CallRow {
+        call_id: &call.call_id,
+        caller: call.caller.as_str(),
+        callee: call.callee.as_str(),
+        started_at_ms: call.started_at_ms,
+        answered_at_ms: call.answered_at_ms,
+        ended_at_ms: call.ended_at_ms,
+        outcome: call.outcome,
+        channel: call.channel,
+        trunk: call.trunk.as_deref(),
+        cell_id: call.cell_id.as_deref(),
+        imei: call.imei.as_deref(),
+        cost_micros: call.cost_micros,
+        currency: call.currency.as_deref(),
+        caller_ip: call.caller_ip.as_deref(),
+    }
+}
+
+#[test]
+fn rows_are_written_as_records_are_and_a_number_that_is_none_leaves_no_trace() {
+    let folder = Folder::new();
+    let calls = some_calls(70_000);
+    let (records, rows) = (folder.path("records"), folder.path("rows"));
+    parquet(&records, &calls);
+    let mut writer = ParquetWriter::create(&rows).unwrap();
+    for (place, call) in calls.iter().enumerate() {
+        if place % 10_000 == 5 {
+            let bad = CallRow { callee: "no number", ..row(call) };
+            let refused = writer.write_row(&bad, &PLAN).unwrap_err();
+            assert!(matches!(refused, RowRefused::Number(_)), "{refused}");
+            assert!(refused.to_string().starts_with("a number is no number: wants E.164"), "{refused}");
+        }
+        writer.write_row(&row(call), &PLAN).unwrap();
+    }
+    assert_eq!(writer.finish().unwrap(), 70_000);
+    assert!(std::fs::read(&records).unwrap() == std::fs::read(&rows).unwrap());
+}
+
+#[test]
+fn the_footer_says_what_engines_skip_row_groups_by() {
+    let folder = Folder::new();
+    let path = folder.path("calls.parquet");
+    let calls = some_calls(70_000);
+    parquet(&path, &calls);
+    let file = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    assert_eq!(file.num_row_groups(), 2);
+    for (group, calls) in calls.chunks(PARQUET_ROW_GROUP_ROWS).enumerate() {
+        let group = file.metadata().row_group(group);
+        assert_eq!(group.num_rows(), calls.len() as i64);
+        let column = |name: &str| {
+            let columns = group.columns();
+            columns.iter().find(|column| column.column_descr().name() == name).unwrap().statistics().unwrap().clone()
+        };
+        let texts = |name: &str| {
+            let statistics = column(name);
+            let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+            (text(statistics.min_bytes_opt()), text(statistics.max_bytes_opt()), statistics.null_count_opt())
+        };
+        let ends = |text: fn(&CallRecord) -> Option<&str>| {
+            let texts = || calls.iter().filter_map(text);
+            let absent = calls.len() - texts().count();
+            (texts().min().map(str::to_owned), texts().max().map(str::to_owned), Some(absent as u64))
+        };
+        assert_eq!(texts("call_id"), ends(|call| Some(&call.call_id)));
+        assert_eq!(texts("caller"), ends(|call| Some(call.caller.as_str())));
+        assert_eq!(texts("trunk"), ends(|call| call.trunk.as_deref()));
+        assert_eq!(texts("caller_country"), ends(|call| call.caller.country()));
+        let started = column("started_at");
+        let first = calls.iter().map(|call| call.started_at_ms).min().unwrap();
+        assert_eq!(started.min_bytes_opt(), Some(&first.to_le_bytes()[..]));
     }
 }
 
