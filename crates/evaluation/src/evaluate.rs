@@ -124,7 +124,7 @@ impl Bench<'_> {
             choices.into_iter().map(move |choice| Rule { group, conditions: vec![choice.condition] })
         };
         let mut rules: Vec<Rule> = choices.into_iter().enumerate().flat_map(single).collect();
-        rules.extend(plan.choose(seen, &calibration));
+        rules.extend(plan.choose(&seen, &calibration));
         Ok(rules)
     }
 

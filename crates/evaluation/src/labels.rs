@@ -288,12 +288,12 @@ mod tests {
 
     #[test]
     fn columns_go_by_name_and_names_are_any() {
-        let text = format!(
-            "\u{feff}strength,end,start,role,number,campaign,scheme,noted by\r\n\r\n\
-             0.25,2026-11-21T08:00:00Z,2026-11-21T08:00:00+01:00,callee,(202) 555-0101,spring 1,\"voucher, cards\",me\r\n\
-             ,2026-11-21T08:00:00Z,2026-11-21T07:00:00Z,caller,+12025550101,spring 1,\"voucher, cards\",me\r\n"
+        let text = concat!(
+            "\u{feff}strength,end,start,role,number,campaign,scheme,noted by\r\n\r\n",
+            "0.25,2026-11-21T08:00:00Z,2026-11-21T08:00:00+01:00,callee,(202) 555-0101,spring 1,\"voucher, cards\",me\r\n",
+            ",2026-11-21T08:00:00Z,2026-11-21T07:00:00Z,caller,+12025550101,spring 1,\"voucher, cards\",me\r\n"
         );
-        let labels = parse(&text).unwrap();
+        let labels = parse(text).unwrap();
         let [first, second] = labels.rows() else { panic!("{labels:?}") };
         assert_eq!((first.line, second.line), (3, 4));
         assert_eq!((first.scheme.as_str(), first.campaign.as_str()), ("voucher, cards", "spring 1"));

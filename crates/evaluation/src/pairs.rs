@@ -91,14 +91,14 @@ impl Plan {
     }
 
     /// The best pairs of each group, given what all calibration sets show.
-    pub(crate) fn choose(&self, seen: Vec<Seen>, calibration: &Calibration) -> Vec<Rule> {
+    pub(crate) fn choose(&self, seen: &[Seen], calibration: &Calibration) -> Vec<Rule> {
         let mut rules = Vec::new();
         for party in Party::ALL {
             for (place, candidates) in self.by_party[party as usize].iter().enumerate() {
                 let mut best: Vec<((f64, f64), Rule)> = Vec::new();
                 for (pair, (first, second)) in candidates.pairs().enumerate() {
                     let mut grid = Grid::default();
-                    for seen in &seen {
+                    for seen in seen {
                         if let Some(of_set) = seen.grids.get(&(party, place, pair)) {
                             grid.add(of_set);
                         }

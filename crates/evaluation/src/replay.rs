@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use cdr::CallRecord;
-use features::{Denominator, FeatureSet, Level, MINUTE_MS, Observation, Observer, Party, SlotMask, State, Value};
+use features::{
+    Denominator, FeatureSet, Level, MINUTE_MS, Observation, Observer, Party, SlotMask, State, StreamWindow, Value,
+};
 use smol_str::SmolStr;
 
 use crate::entity_tiles::EntityTiles;
@@ -60,7 +62,13 @@ pub fn replay(
         observer: Observer::new(Arc::clone(set)),
         sides: Party::ALL.map(|party| Side::new(set, columns, party)),
         counted: BTreeMap::new(),
-        longest: Party::ALL.iter().filter_map(|party| columns.windows(*party).last()).map(minutes).max().unwrap_or(0),
+        longest: Party::ALL
+            .iter()
+            .filter_map(|party| columns.windows(*party).last())
+            .copied()
+            .map(minutes)
+            .max()
+            .unwrap_or(0),
         now_ms: i64::MIN,
         replayed: Replayed::default(),
     };
@@ -68,7 +76,7 @@ pub fn replay(
     Ok(replay.replayed)
 }
 
-const fn minutes(window: &features::StreamWindow) -> i64 {
+const fn minutes(window: StreamWindow) -> i64 {
     window.duration_ms() / MINUTE_MS
 }
 
@@ -174,15 +182,12 @@ impl Side {
         call: &Observation<'_>,
         watch: &mut dyn FnMut(&Evaluation<'_>),
     ) {
-        let place = match self.places.get(number) {
-            Some(place) => *place,
-            None => {
-                let next = self.tiles.len();
-                self.places.insert(SmolStr::new(number), next);
-                self.tiles.push(EntityTiles::default());
-                next
-            }
-        };
+        let place = self.places.get(number).copied().unwrap_or_else(|| {
+            let next = self.tiles.len();
+            self.places.insert(SmolStr::new(number), next);
+            self.tiles.push(EntityTiles::default());
+            next
+        });
         let slots = set.slots(self.party);
         let windows = columns.windows(self.party);
         let Moment { now_ms, now, began } = moment;
@@ -191,7 +196,7 @@ impl Side {
             Entry::Occupied(current) => {
                 let states = current.into_mut();
                 for (state, window) in states.iter_mut().zip(windows) {
-                    if (now - minutes(window)..=now).contains(&began) {
+                    if (now - minutes(*window)..=now).contains(&began) {
                         state.add(call, self.mask);
                     }
                 }
@@ -200,18 +205,19 @@ impl Side {
             Entry::Vacant(current) => {
                 let mut merged = State::empty(slots);
                 let mut to = now + 1;
-                current.insert(Vec::from_iter(windows.iter().map(|window| {
-                    let from = now - minutes(window);
+                let merged = windows.iter().map(|window| {
+                    let from = now - minutes(*window);
                     self.tiles[place].merge_into(&mut merged, self.mask, from, to);
                     to = from;
                     merged.clone()
-                })))
+                });
+                current.insert(merged.collect())
             }
         };
         self.values.clear();
         self.values.extend(columns.of_party(self.party).iter().map(|column| {
             let feature = &set.features()[column.feature];
-            let from_ms = (now - minutes(&windows[column.window])) * MINUTE_MS;
+            let from_ms = (now - minutes(windows[column.window])) * MINUTE_MS;
             let denominator = Denominator::StreamMs(now_ms - from_ms);
             match feature.formula.answer(&states[column.window], denominator, feature.decimals).value {
                 Value::Missing => f64::NAN,

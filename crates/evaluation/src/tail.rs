@@ -67,7 +67,7 @@ mod tests {
         let (values, is_whole) = first.descending();
         assert_eq!((values.len(), is_whole), (TAIL_MAX, false));
         assert_eq!(values[..2], [1e9, (TAIL_MAX + 4) as f64]);
-        assert_eq!(values[TAIL_MAX - 1], 6.0);
+        assert_eq!(values[TAIL_MAX - 1..], [6.0]);
         let mut few = Tail::default();
         [2.0, 3.0, -1.0].iter().for_each(|value| few.push(*value));
         assert_eq!(few.descending(), (vec![3.0, 2.0, -1.0], true));
