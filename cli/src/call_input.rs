@@ -46,8 +46,7 @@ impl ReadFlags {
                 "--site {site:?} names no PBX: wants 1 to 32 letters, digits and . _ -"
             )));
         }
-        let switch =
-            SwitchOptions { site: self.site.clone(), zone: self.zone.clone(), ..SwitchOptions::default() };
+        let switch = SwitchOptions { site: self.site.clone(), zone: self.zone.clone(), ..SwitchOptions::default() };
         Ok(ReadOptions { format: self.format, switch })
     }
 }
