@@ -275,7 +275,7 @@ impl Import {
         for (file, name) in files.iter().zip(names) {
             let mut refused = std::mem::take(&mut self.refused);
             let Self { plan, options, format, is_archive, staging, bar, writers, calls, span, .. } = self;
-            let read = read_calls(file, plan, options, &mut refused, |read| {
+            let read = read_calls(file, plan, options, None, &mut refused, |read| {
                 if !writers.contains_key(name) {
                     let path = staging.join(name);
                     make_folder_of(&path).with_context(|| format!("cannot write {}", path.display())).or_user()?;
