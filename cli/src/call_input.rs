@@ -11,6 +11,7 @@ use call_files::{FileCall, FileError, Format, ReadError, ReadOptions, RowError, 
 use cdr::NumberPlan;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::HumanCount;
+use pseudonyms::Pseudonyms;
 
 use crate::failure::{Blame as _, Failure};
 
@@ -51,12 +52,13 @@ impl ReadFlags {
     }
 }
 
-/// Reads the calls of a file in its order; rows that cannot be used go to `refused`. An empty file has no calls and
-/// is told of.
+/// Reads the calls of a file in its order, under pseudonyms where there are some; rows that cannot be used, or hidden, go
+/// to `refused`. An empty file has no calls and is told of.
 pub(crate) fn read_calls(
     file: &Path,
     plan: &NumberPlan,
     options: &ReadOptions,
+    pseudonyms: Option<&Pseudonyms>,
     refused: &mut Refusals,
     mut each: impl FnMut(FileCall) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -72,14 +74,32 @@ pub(crate) fn read_calls(
         }
         Err(error) => return Err(Failure::user(error)),
     };
+    let format = rows.format();
     for row in rows {
-        match row {
+        match row.and_then(|call| hidden(call, plan, pseudonyms, format)) {
             Ok(call) => each(call)?,
             Err(ReadError::Row(error)) => refused.note(file, &error)?,
             Err(ReadError::File(error)) => return Err(Failure::user(error)),
         }
     }
     Ok(())
+}
+
+/// The call under its pseudonyms, or that it cannot be used.
+fn hidden(
+    call: FileCall,
+    plan: &NumberPlan,
+    pseudonyms: Option<&Pseudonyms>,
+    format: Format,
+) -> Result<FileCall, ReadError> {
+    let Some(pseudonyms) = pseudonyms else {
+        return Ok(call);
+    };
+    let FileCall { row, position, arrived_at_ms, unknown_fields, call } = call;
+    match pseudonyms.call(plan, call) {
+        Ok(call) => Ok(FileCall { row, position, arrived_at_ms, unknown_fields, call }),
+        Err(error) => Err(RowError { format, row, position, arrived_at_ms, error: error.into() }.into()),
+    }
 }
 
 /// The rows that could not be used.

@@ -10,6 +10,7 @@ use cdr::{CallRecord, NumberPlan};
 use clap::ValueEnum;
 use indicatif::{HumanCount, ProgressBar};
 use objects::Location;
+use pseudonyms::Pseudonyms;
 
 use crate::call_input::{ReadFlags, Refusals, read_calls};
 use crate::failure::{Blame as _, Failure, Outcome};
@@ -17,6 +18,7 @@ use crate::import_files::{ImportFile, inputs};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
 use crate::progress;
+use crate::pseudonymize::PseudonymFlags;
 
 /// What it is told.
 #[derive(clap::Args)]
@@ -43,6 +45,8 @@ pub(crate) struct Arguments {
     /// List every row that cannot be used in this CSV file
     #[arg(long, value_name = "FILE")]
     refused: Option<PathBuf>,
+    #[command(flatten)]
+    pseudonyms: PseudonymFlags,
 }
 
 /// Format and compression of what is written.
@@ -80,6 +84,7 @@ impl OutputFormat {
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let options = arguments.read.options()?;
     let plan = NumberPlan::new(&arguments.region).context("--region").or_user()?;
+    let pseudonyms = arguments.pseudonyms.open(|name| std::env::var(name).ok())?;
     let target = Target::of(&arguments.output, arguments.output_format)?;
     if arguments.archive && target.format() == OutputFormat::Parquet {
         return Err(Failure::user(anyhow!("--archive writes lines: give --as jsonl.gz, or an --output .jsonl.gz")));
@@ -109,6 +114,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         let staging = staging.with_context(cannot_write).or_user()?;
         let mut import = Import {
             plan,
+            pseudonyms,
             options,
             format,
             is_archive: arguments.archive,
@@ -255,6 +261,7 @@ fn check_inputs_stay(files: &[PathBuf], refused: Option<&Path>, target: &Target,
 /// An import that runs. It writes to the staging folder.
 struct Import {
     plan: NumberPlan,
+    pseudonyms: Option<Pseudonyms>,
     options: ReadOptions,
     format: OutputFormat,
     is_archive: bool,
@@ -274,8 +281,8 @@ impl Import {
     fn read(&mut self, files: &[PathBuf], names: &[String]) -> Outcome {
         for (file, name) in files.iter().zip(names) {
             let mut refused = std::mem::take(&mut self.refused);
-            let Self { plan, options, format, is_archive, staging, bar, writers, calls, span, .. } = self;
-            let read = read_calls(file, plan, options, &mut refused, |read| {
+            let Self { plan, pseudonyms, options, format, is_archive, staging, bar, writers, calls, span, .. } = self;
+            let read = read_calls(file, plan, options, pseudonyms.as_ref(), &mut refused, |read| {
                 if !writers.contains_key(name) {
                     let path = staging.join(name);
                     make_folder_of(&path).with_context(|| format!("cannot write {}", path.display())).or_user()?;

@@ -34,6 +34,7 @@ mod output;
 mod parity;
 mod pipeline;
 mod progress;
+mod pseudonymize;
 mod quarantine;
 mod replay;
 mod run_folder;

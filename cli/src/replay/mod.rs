@@ -1,14 +1,17 @@
 //! `tollwatch replay`.
 
+mod schedule;
+mod shift;
+mod speed;
+
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use ::features::{DAY_MS, HOUR_MS};
+use ::features::{DAY_MS, HOUR_MS, MINUTE_MS};
 use anyhow::{Context as _, anyhow};
 use aws_sdk_kinesis::Client as Kinesis;
 use call_files::FileCall;
-use cdr::NumberPlan;
+use cdr::{CallRecord, NumberPlan};
 use indicatif::HumanCount;
 use stream_writer::Sending;
 use telemetry::Tracer;
@@ -21,6 +24,10 @@ use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::unless_interrupted;
 use crate::output::print;
 use crate::pipeline::{Outgoing, put_records};
+use crate::pseudonymize::PseudonymFlags;
+use crate::replay::schedule::{Disturbance, Put, Schedule};
+use crate::replay::shift::{Times, shift_ms, shifted};
+use crate::replay::speed::Speed;
 use crate::{clock, observed, progress};
 
 /// Calls of one replay: they are put in order in memory, some 500 bytes each.
@@ -29,8 +36,6 @@ const CALLS_MAX: usize = 4_000_000;
 const PUT_STEP: usize = 2_000;
 /// The shortest sleep: below it, records are put in one request rather than one by one.
 const TICK: Duration = Duration::from_millis(50);
-/// Ten years: nobody waits for more.
-const LONGEST_WAIT: Duration = Duration::from_hours(24 * 3_650);
 /// What a consumer allows that is not told otherwise.
 const DEFAULT_LATENESS_MS: i64 = DAY_MS;
 
@@ -54,45 +59,20 @@ pub(crate) struct Arguments {
     /// Seconds of event time to a second, or max: as fast as the stream takes them
     #[arg(long, default_value = "max", value_name = "RATIO|max")]
     speed: Speed,
+    /// Which times the calls have. With now, a second replay a minute later is of other calls: they begin in other minutes
+    #[arg(long, value_enum, default_value_t = Times::Kept)]
+    times: Times,
+    #[command(flatten)]
+    disturbance: Disturbance,
+    #[command(flatten)]
+    pseudonyms: PseudonymFlags,
 }
 
-/// How fast event time passes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Speed {
-    Ratio(f64),
-    Max,
-}
-
-impl FromStr for Speed {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "max" {
-            return Ok(Self::Max);
-        }
-        let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio > 0.0);
-        ratio
-            .map(Self::Ratio)
-            .ok_or_else(|| "wants a number above 0, such as 60 for a minute a second, or max".to_owned())
-    }
-}
-
-impl Speed {
-    /// How long after the first record one is due that came `after_ms` milliseconds after it.
-    fn due(self, after_ms: i64) -> Duration {
-        match self {
-            Self::Max => Duration::ZERO,
-            // A ratio close to 0 asks for longer than a clock can be set.
-            Self::Ratio(ratio) => Duration::try_from_secs_f64(after_ms.max(0) as f64 / 1000.0 / ratio)
-                .map_or(LONGEST_WAIT, |due| due.min(LONGEST_WAIT)),
-        }
-    }
-}
-
-/// Puts the calls onto the stream, in the order in which they came.
+/// Puts the calls onto the stream, in the order in which they came, but for those that are to be disturbed.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let plan = NumberPlan::new(&arguments.region).context("--region").or_user()?;
     let options = arguments.read.options()?;
+    let pseudonyms = arguments.pseudonyms.open(|name| std::env::var(name).ok())?;
     let endpoint = Endpoint { flag: "--endpoint-url", url: arguments.endpoint_url.as_deref() };
     let kinesis = endpoint.kinesis().await?;
     endpoint.check_stream(&kinesis, &arguments.stream).await?;
@@ -102,7 +82,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         let mut loading = Loading::default();
         let spinner = progress::spinner("read calls");
         for file in &files {
-            read_calls(file, &plan, &options, &mut loading.refused, |call| loading.calls.take(&call))?;
+            let pseudonyms = pseudonyms.as_ref();
+            read_calls(file, &plan, &options, pseudonyms, &mut loading.refused, |call| loading.calls.take(call))?;
         }
         spinner.finish_and_clear();
         loading.refused.tell()?;
@@ -118,29 +99,53 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     }
     // Equal ones keep their order, so that a copy stays behind its original.
     calls.sort_by_key(|call| call.came_ms);
-    warn_of_lateness(clock::now_ms() - oldest_ms);
-
-    let total = calls.len() as u64;
+    let Arguments { stream, speed, times, disturbance, .. } = arguments;
     let span = (calls[0].came_ms, calls[calls.len() - 1].came_ms);
+    let now_ms = clock::now_ms();
+    let shift_ms = match times {
+        Times::Kept => 0,
+        Times::Now => shift_ms(span, now_ms, speed),
+    };
+    warn_of_lateness(now_ms - (oldest_ms + shift_ms));
+
+    let schedule = Schedule::of(calls.iter().map(|call| call.came_ms), &disturbance);
+    let total = calls.len() as u64;
     let started = Instant::now();
-    let Arguments { stream, speed, .. } = arguments;
-    let bar = progress::bar("put calls", total, "calls");
+    let bar = progress::bar("put records", schedule.puts.len() as u64, "records");
     let tracer = observed::tracer("tollwatch-replay")?;
-    let producer = Producer { kinesis, stream, tracer };
-    let work = producer.put_all(calls, speed, |put| bar.set_position(put));
+    let producer = Producer { kinesis, stream, tracer, shift_ms };
+    let work = producer.put_all(&calls, &schedule.puts, speed, |put| bar.set_position(put));
     unless_interrupted("the calls put so far stay on the stream", None, async { work.await.or_internal() }).await?;
     observed::finish(producer.tracer.as_ref()).await;
     let Producer { stream, .. } = producer;
     bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     print(&format!(
-        "put {calls} calls on stream {stream}, ended from {first} to {last}\n  seconds  {seconds:.1}\n  rate     {rate} calls a second\n{refused}",
+        "put {calls} calls on stream {stream}, ended from {first} to {last}\n{disturbed}  seconds  {seconds:.1}\n  rate     {rate} calls a second\n{refused}",
         calls = HumanCount(total),
-        first = cdr::format_time(span.0),
-        last = cdr::format_time(span.1),
+        first = cdr::format_time(span.0 + shift_ms),
+        last = cdr::format_time(span.1 + shift_ms),
+        disturbed = disturbed(shift_ms, &schedule),
         rate = HumanCount((total as f64 / seconds.max(0.001)) as u64),
         refused = refused.summary(),
     ))
+}
+
+/// What is not as it is in the files, a line each; nothing of what was not asked for.
+fn disturbed(shift_ms: i64, schedule: &Schedule) -> String {
+    let mut lines = String::new();
+    if shift_ms != 0 {
+        lines = format!("  shifted  {} minutes\n", shift_ms / MINUTE_MS);
+    }
+    let counts = [
+        ("copies", schedule.duplicates, "put again"),
+        ("delayed", schedule.delayed, "put late"),
+        ("held", schedule.overtaken, "overtaken by later ones"),
+    ];
+    for (name, count, what) in counts.into_iter().filter(|(_, count, _)| *count > 0) {
+        lines.push_str(&format!("  {name:<8} {} records {what}\n", HumanCount(count)));
+    }
+    lines
 }
 
 #[derive(Default)]
@@ -165,20 +170,18 @@ impl Default for Calls {
 struct Recorded {
     /// When its record came, in milliseconds since 1970 UTC: where the file does not say, the end of the call.
     came_ms: i64,
-    outgoing: Outgoing,
+    call: CallRecord,
 }
 
 impl Calls {
-    fn take(&mut self, row: &FileCall) -> Outcome {
+    fn take(&mut self, row: FileCall) -> Outcome {
         if self.calls.len() == CALLS_MAX {
             let most = HumanCount(CALLS_MAX as u64);
             return Err(Failure::user(anyhow!("more than {most} calls for one replay: give fewer files at a time")));
         }
-        let call = &row.call;
+        let call = row.call;
         self.oldest_ms = self.oldest_ms.min(call.started_at_ms);
-        let partition_key = call.caller.as_str().to_owned();
-        let outgoing = Outgoing { partition_key, bytes: call.to_json().into_bytes() };
-        self.calls.push(Recorded { came_ms: row.arrived_at_ms.unwrap_or(call.ended_at_ms), outgoing });
+        self.calls.push(Recorded { came_ms: row.arrived_at_ms.unwrap_or(call.ended_at_ms), call });
         Ok(())
     }
 }
@@ -199,16 +202,25 @@ struct Producer {
     kinesis: Kinesis,
     stream: String,
     tracer: Option<Tracer>,
+    /// What is added to the times of calls.
+    shift_ms: i64,
 }
 
 impl Producer {
-    async fn put_all(&self, calls: Vec<Recorded>, speed: Speed, mut progress: impl FnMut(u64)) -> anyhow::Result<()> {
+    async fn put_all(
+        &self,
+        calls: &[Recorded],
+        puts: &[Put],
+        speed: Speed,
+        mut progress: impl FnMut(u64),
+    ) -> anyhow::Result<()> {
         let started = Moment::now();
+        // The first may be late itself.
         let first_ms = calls.first().map_or(0, |call| call.came_ms);
         let mut put = 0;
-        let mut calls = calls.into_iter().peekable();
-        while let Some(next) = calls.peek() {
-            let due = speed.due(next.came_ms - first_ms);
+        let mut puts = puts.iter().peekable();
+        while let Some(next) = puts.peek() {
+            let due = speed.due(next.at_ms - first_ms);
             let elapsed = started.elapsed();
             if due > elapsed {
                 sleep_until(started + due.max(elapsed + TICK)).await;
@@ -216,9 +228,9 @@ impl Producer {
             let elapsed = started.elapsed();
             let mut ready = Vec::new();
             while ready.len() < PUT_STEP
-                && let Some(call) = calls.next_if(|call| speed.due(call.came_ms - first_ms) <= elapsed)
+                && let Some(put) = puts.next_if(|put| speed.due(put.at_ms - first_ms) <= elapsed)
             {
-                ready.push(call.outgoing);
+                ready.push(self.outgoing(&calls[put.call].call));
             }
             self.put(ready).await.inspect(|count| {
                 put += count;
@@ -226,6 +238,12 @@ impl Producer {
             })?;
         }
         Ok(())
+    }
+
+    /// The same bytes each time.
+    fn outgoing(&self, call: &CallRecord) -> Outgoing {
+        let call = shifted(call.clone(), self.shift_ms);
+        Outgoing { partition_key: call.caller.as_str().to_owned(), bytes: call.to_json().into_bytes() }
     }
 
     /// Puts some, under a span of their own; says how many.
@@ -238,23 +256,5 @@ impl Producer {
         sending.end(put.is_ok());
         put?;
         Ok(ready.len() as u64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn speed_is_a_ratio_or_none() {
-        assert_eq!("max".parse(), Ok(Speed::Max));
-        assert_eq!("60".parse(), Ok(Speed::Ratio(60.0)));
-        for text in ["0", "-1", "NaN", "inf", "fast", ""] {
-            assert!(text.parse::<Speed>().is_err(), "{text}");
-        }
-        assert_eq!(Speed::Ratio(60.0).due(120_000), Duration::from_secs(2));
-        assert_eq!(Speed::Ratio(1e-300).due(1), LONGEST_WAIT);
-        assert_eq!(Speed::Max.due(i64::MAX), Duration::ZERO);
     }
 }
