@@ -36,7 +36,7 @@ pub use detect::Format;
 pub use error::{FileError, ReadError, RowError};
 pub use json_lines_writer::{Compression, JsonLinesWriter};
 pub use limits::{MAX_CSV_ROW_BYTES, MAX_LINE_BYTES, PARQUET_ROW_GROUP_ROWS};
-pub use parquet_writer::{CallRow, ParquetWriter, RowRefused};
+pub use parquet_writer::{CallRow, NumberSeries, ParquetWriter, RowRefused};
 pub use reader::{CallReader, FileCall, ReadOptions, open};
 pub use replacing_file::ReplacingFile;
 pub use texts::Texts;
