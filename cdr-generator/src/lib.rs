@@ -19,6 +19,7 @@ mod files;
 mod flaw;
 mod generator;
 mod handset;
+mod known_series;
 mod label;
 mod ordinary;
 mod population;

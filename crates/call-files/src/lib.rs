@@ -44,7 +44,7 @@ pub use format::Format;
 pub use json_lines_writer::{Compression, JsonLinesWriter};
 pub use legs::{FileLeg, LegFile, open_legs, open_legs_at};
 pub use limits::{MAX_CSV_ROW_BYTES, MAX_LINE_BYTES, PARQUET_ROW_GROUP_ROWS};
-pub use parquet_writer::{CallRow, ParquetWriter, RowRefused};
+pub use parquet_writer::{CallRow, NumberSeries, ParquetWriter, RowRefused};
 pub use place::{LegStart, Place};
 pub use reader::{CallReader, FileCall, ReadOptions, open};
 pub use replacing_file::ReplacingFile;

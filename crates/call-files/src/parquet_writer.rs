@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cdr::{CallRecord, Channel, Number, NumberError, NumberPlan, Outcome};
+use cdr::{CallRecord, Channel, NumberError, NumberPlan, Outcome};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -15,7 +15,7 @@ use crate::FileError;
 use crate::limits::PARQUET_ROW_GROUP_ROWS;
 use crate::parquet_columns::{COLUMNS, Kind, written_schema};
 use crate::replacing_file::ReplacingFile;
-use crate::row_group::Group;
+use crate::row_group::{Group, Known};
 use crate::text_chunk::ChunkWriter;
 
 /// Writes calls to Parquet, a column a field and the derived fields after them, compressed by zstd. The same calls
@@ -88,8 +88,8 @@ impl ParquetWriter {
             currency: call.currency.as_deref(),
             caller_ip: call.caller_ip.as_deref(),
         };
-        let number = |text: &str| -> Result<Number, Infallible> {
-            Ok(if text == row.caller { call.caller.clone() } else { call.callee.clone() })
+        let number = |text: &str| -> Result<Known, Infallible> {
+            Ok(Known::Plan(if text == row.caller { call.caller.clone() } else { call.callee.clone() }))
         };
         match self.group.push(&row, number) {
             Ok(()) => {}
@@ -98,10 +98,20 @@ impl ParquetWriter {
         self.pushed()
     }
 
-    /// Appends a call whose fields are known to be valid. The number plan is asked once for each different number of a
-    /// row group, and that it refuses one is the only thing wrong that is found.
-    pub fn write_row(&mut self, row: &CallRow<'_>, plan: &NumberPlan) -> Result<(), RowRefused> {
-        self.group.push(row, |text| plan.parse(text))?;
+    /// Appends a call whose fields are known to be valid. For each different number of a row group `series` is asked
+    /// for what it has in common with others, and the plan where that is not known: that the plan refuses a number is
+    /// the only thing wrong that is found.
+    pub fn write_row(
+        &mut self,
+        row: &CallRow<'_>,
+        plan: &NumberPlan,
+        series: impl Fn(&str) -> Option<NumberSeries>,
+    ) -> Result<(), RowRefused> {
+        let known = |text: &str| match series(text) {
+            Some(series) => Ok(Known::Series(series)),
+            None => plan.parse(text).map(Known::Plan),
+        };
+        self.group.push(row, known)?;
         Ok(self.pushed()?)
     }
 
@@ -131,6 +141,15 @@ impl ParquetWriter {
         self.group.clear();
         Ok(())
     }
+}
+
+/// What the number plan says of all E.164 numbers that begin alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberSeries {
+    /// ISO 3166-1 alpha-2.
+    pub country: &'static str,
+    /// Bytes of a number that are its prefix, the `+` among them.
+    pub prefix_bytes: usize,
 }
 
 /// Why a row is not written.

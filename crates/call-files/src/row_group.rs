@@ -1,6 +1,6 @@
 //! The rows of a row group until it is written: texts as codes, so that a call takes some 80 bytes.
 
-use cdr::{Channel, Number, NumberPlan, Outcome};
+use cdr::{Channel, Number, NumberKind, NumberPlan, Outcome};
 use parquet::data_type::Int64Type;
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedRowGroupWriter;
@@ -8,9 +8,15 @@ use parquet::file::writer::SerializedRowGroupWriter;
 use crate::derived::DERIVED;
 use crate::interner::Interner;
 use crate::parquet_columns::COLUMNS;
-use crate::parquet_writer::CallRow;
+use crate::parquet_writer::{CallRow, NumberSeries};
 use crate::replacing_file::ReplacingFile;
 use crate::text_chunk::{ABSENT, ChunkWriter, Rows};
+
+/// What is known of a number, and from whom.
+pub(crate) enum Known {
+    Plan(Number),
+    Series(NumberSeries),
+}
 
 /// Rows that are not written yet.
 #[derive(Default)]
@@ -62,7 +68,7 @@ impl Group {
     }
 
     /// Adds a row. `number` is asked for each number that no row had before; where it fails, the row is not added.
-    pub fn push<E>(&mut self, row: &CallRow<'_>, number: impl Fn(&str) -> Result<Number, E>) -> Result<(), E> {
+    pub fn push<E>(&mut self, row: &CallRow<'_>, number: impl Fn(&str) -> Result<Known, E>) -> Result<(), E> {
         // Numbers first: a text that stays in a dictionary without a row does no harm.
         let caller = self.caller.code(row.caller, &number)?;
         let callee = self.callee.code(row.callee, &number)?;
@@ -140,14 +146,23 @@ impl Column {
 
 impl Party {
     /// The code of a number.
-    fn code<E>(&mut self, text: &str, number: impl Fn(&str) -> Result<Number, E>) -> Result<u32, E> {
+    fn code<E>(&mut self, text: &str, number: impl Fn(&str) -> Result<Known, E>) -> Result<u32, E> {
         let (code, is_new) = self.numbers.texts.code(text);
         if is_new {
             let number = number(text).inspect_err(|_| self.numbers.texts.take_back())?;
             let [country, prefix, kind] = &mut self.facts;
-            country.push(number.country());
-            prefix.push(number.prefix());
-            kind.push(Some(number.kind().as_str()));
+            match &number {
+                Known::Plan(number) => {
+                    country.push(number.country());
+                    prefix.push(number.prefix());
+                    kind.push(Some(number.kind().as_str()));
+                }
+                Known::Series(series) => {
+                    country.push(Some(series.country));
+                    prefix.push(text.get(..series.prefix_bytes));
+                    kind.push(Some(NumberKind::E164.as_str()));
+                }
+            }
         }
         Ok(code)
     }

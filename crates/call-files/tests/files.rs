@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use call_files::{
-    CallRow, Compression, FileError, Format, JsonLinesWriter, MAX_LINE_BYTES, PARQUET_ROW_GROUP_ROWS, ParquetWriter,
-    ReadError, ReadOptions, RowRefused, SwitchFormat, open,
+    CallRow, Compression, FileError, Format, JsonLinesWriter, MAX_LINE_BYTES, NumberSeries, PARQUET_ROW_GROUP_ROWS,
+    ParquetWriter, ReadError, ReadOptions, RowRefused, SwitchFormat, open,
 };
 use cdr::{CallRecord, NumberPlan, Reason};
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
@@ -161,11 +161,17 @@ fn rows_are_written_as_records_are_and_a_number_that_is_none_leaves_no_trace() {
     for (place, call) in calls.iter().enumerate() {
         if place % 10_000 == 5 {
             let bad = CallRow { callee: "no number", ..row(call) };
-            let refused = writer.write_row(&bad, &PLAN).unwrap_err();
+            let refused = writer.write_row(&bad, &PLAN, |_| None).unwrap_err();
             assert!(matches!(refused, RowRefused::Number(_)), "{refused}");
             assert!(refused.to_string().starts_with("a number is no number: wants E.164"), "{refused}");
         }
-        writer.write_row(&row(call), &PLAN).unwrap();
+        // Some of the numbers are known from their series.
+        let series = NumberSeries { country: "US", prefix_bytes: 5 };
+        writer
+            .write_row(&row(call), &PLAN, |number| {
+                number.ends_with('7').then_some(series).filter(|_| number.starts_with('+'))
+            })
+            .unwrap();
     }
     assert_eq!(writer.finish().unwrap(), 70_000);
     assert!(std::fs::read(&records).unwrap() == std::fs::read(&rows).unwrap());
