@@ -28,6 +28,11 @@ impl Failure {
         Self { error: error.into(), code: 3 }
     }
 
+    /// The same failure, and around it what it means for what was being done.
+    pub(crate) fn context(self, what: String) -> Self {
+        Self { error: self.error.context(what), code: self.code }
+    }
+
     /// The error alone, for one who goes on without.
     pub(crate) fn into_error(self) -> anyhow::Error {
         self.error

@@ -25,7 +25,6 @@ mod features;
 mod generate;
 mod get;
 mod import;
-mod import_files;
 mod interrupt;
 mod locations;
 mod metrics_server;
@@ -78,7 +77,7 @@ enum Command {
     Top(top::Arguments),
     /// Synthetic call records with planted fraud, and the truth about them
     Generate(generate::Arguments),
-    /// Files of calls into call records: Asterisk's Master.csv, JSON lines, Parquet
+    /// Files of calls into call records or onto a stream, once or as they grow
     Import(import::Arguments),
     /// Calls of a file onto a running stream
     Replay(replay::Arguments),

@@ -8,17 +8,17 @@ pub(crate) struct FromStack {
     pub(crate) flag: &'static str,
     /// The value, with the names of outputs in braces.
     pub(crate) value: &'static str,
-    /// The flag that names a local endpoint. Where it is given, the stack is not meant.
-    pub(crate) unless: Option<&'static str>,
+    /// Flags that say that the stack is not meant, such as one that names a local endpoint.
+    pub(crate) unless: &'static [&'static str],
 }
 
 const fn from(command: &'static str, flag: &'static str, value: &'static str) -> FromStack {
-    FromStack { command, flag, value, unless: None }
+    FromStack { command, flag, value, unless: &[] }
 }
 
 impl FromStack {
-    const fn unless(self, unless: &'static str) -> Self {
-        Self { unless: Some(unless), ..self }
+    const fn unless(self, unless: &'static [&'static str]) -> Self {
+        Self { unless, ..self }
     }
 }
 
@@ -32,23 +32,24 @@ const TABLE: &str = "{TileTable}";
 pub(crate) const FROM_STACK: &[FromStack] = &[
     from("get", "url", "{ServiceUrl}"),
     from("top", "data", SNAPSHOTS),
-    from("replay", "stream", STREAM).unless("endpoint_url"),
-    from("consume", "stream", STREAM).unless("kinesis_endpoint"),
-    from("consume", "table", TABLE).unless("dynamodb_endpoint"),
+    from("import", "stream", STREAM).unless(&["endpoint_url", "output", "dry_run"]),
+    from("replay", "stream", STREAM).unless(&["endpoint_url"]),
+    from("consume", "stream", STREAM).unless(&["kinesis_endpoint"]),
+    from("consume", "table", TABLE).unless(&["dynamodb_endpoint"]),
     from("consume", "quarantine", QUARANTINE),
     from("backfill", "from", RAW),
-    from("backfill", "table", TABLE).unless("dynamodb_endpoint"),
+    from("backfill", "table", TABLE).unless(&["dynamodb_endpoint"]),
     from("quarantine list", "at", QUARANTINE),
     from("quarantine show", "at", QUARANTINE),
     from("quarantine redrive", "at", QUARANTINE),
-    from("quarantine redrive", "stream", STREAM).unless("endpoint_url"),
+    from("quarantine redrive", "stream", STREAM).unless(&["endpoint_url"]),
     from("batch", "input", RAW),
     from("batch", "output", SNAPSHOTS),
     from("training-set", "input", RAW),
     from("parity", "input", RAW),
     from("snapshots list", "output", SNAPSHOTS),
     from("snapshots prune", "output", SNAPSHOTS),
-    from("serve", "tiles", TABLE).unless("endpoint_url"),
+    from("serve", "tiles", TABLE).unless(&["endpoint_url"]),
     from("serve", "data", SNAPSHOTS),
 ];
 

@@ -21,6 +21,8 @@ pub(crate) type Content = Box<dyn BufRead + Send>;
 /// A text whose beginning was looked at.
 pub(crate) struct Text {
     pub path: PathBuf,
+    /// The file, where it is open already and may have another name by now.
+    open: Option<File>,
     compression: Compression,
     /// The first rows that could be cut.
     pub first_rows: Vec<Vec<u8>>,
@@ -42,8 +44,20 @@ pub(crate) enum Opened {
 
 /// Finds out the format of a file; a format that is asked for overrules what a text looks like.
 pub(crate) fn detect(path: &Path, options: &ReadOptions, growing: bool) -> Result<Opened, FileError> {
+    let file = File::open(path).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
+    detect_in(file, path, None, options, growing)
+}
+
+/// The same of a file that is open, from its beginning; `open` where it is to be read by nothing else.
+pub(crate) fn detect_in(
+    mut file: File,
+    path: &Path,
+    open: Option<File>,
+    options: &ReadOptions,
+    growing: bool,
+) -> Result<Opened, FileError> {
     let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(unreadable)?;
+    file.rewind().map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(unreadable(io::Error::from(io::ErrorKind::IsADirectory)));
     }
@@ -69,7 +83,7 @@ pub(crate) fn detect(path: &Path, options: &ReadOptions, growing: bool) -> Resul
         magic if magic == ZSTD_MAGIC => Compression::Zstd,
         _ => Compression::None,
     };
-    let text = Text { path: path.to_owned(), compression, first_rows: Vec::new() };
+    let text = Text { path: path.to_owned(), open, compression, first_rows: Vec::new() };
     match options.format {
         Some(Format::JsonLines) => {
             text.first_byte()?;
@@ -107,9 +121,12 @@ impl Text {
     /// The text behind a place. What stands before it in a compressed one is read once more.
     pub fn content_from(&self, place: Place) -> Result<Content, FileError> {
         let unreadable = |source| FileError::Unreadable { path: self.path.clone(), source };
-        let mut file = File::open(&self.path).map_err(unreadable)?;
+        let file = self.open.as_ref().map_or_else(|| File::open(&self.path), File::try_clone);
+        let mut file = file.map_err(unreadable)?;
+        // One that was open has been read from.
+        let from = if self.compression == Compression::None { place.offset } else { 0 };
+        file.seek(SeekFrom::Start(from)).map_err(unreadable)?;
         if self.compression == Compression::None {
-            file.seek(SeekFrom::Start(place.offset)).map_err(unreadable)?;
             return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)));
         }
         let file = BufReader::with_capacity(BUFFER_BYTES, file);

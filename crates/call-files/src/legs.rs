@@ -1,11 +1,12 @@
 //! The legs of a file, for who merges them over files or follows a file as it grows.
 
+use std::fs::File;
 use std::path::Path;
 
 use cdr::NumberPlan;
 use switch_records::{Leg, MergeRule, Role};
 
-use crate::detect::{Opened, detect};
+use crate::detect::{Opened, detect, detect_in};
 use crate::json_lines::JsonLinesReader;
 use crate::parquet_reader::ParquetReader;
 use crate::switch_legs::SwitchLegs;
@@ -54,7 +55,30 @@ pub fn open_legs_at<'p>(
     options: &ReadOptions,
     start: LegStart,
 ) -> Result<LegFile<'p>, FileError> {
-    let (format, legs) = match detect(path, options, start.growing)? {
+    legs_of(detect(path, options, start.growing)?, path, plan, options, start)
+}
+
+/// The same of a file that is open, whatever its name is by now: `path` is what it is called in errors. While its legs are
+/// read, the file is read by nobody else.
+pub fn open_legs_in<'p>(
+    file: &File,
+    path: &Path,
+    plan: &'p NumberPlan,
+    options: &ReadOptions,
+    start: LegStart,
+) -> Result<LegFile<'p>, FileError> {
+    let clone = || file.try_clone().map_err(|source| FileError::Unreadable { path: path.to_owned(), source });
+    legs_of(detect_in(clone()?, path, Some(clone()?), options, start.growing)?, path, plan, options, start)
+}
+
+fn legs_of<'p>(
+    opened: Opened,
+    path: &Path,
+    plan: &'p NumberPlan,
+    options: &ReadOptions,
+    start: LegStart,
+) -> Result<LegFile<'p>, FileError> {
+    let (format, legs) = match opened {
         Opened::JsonLines(text) => {
             let content = text.content_from(start.place)?;
             (Format::JsonLines, Legs::JsonLines(JsonLinesReader::new(path, plan, content, start)))

@@ -42,7 +42,7 @@ pub use call_columns::{CallBatch, CallColumns, Numbers, open_columns};
 pub use error::{FileError, ReadError, RowError};
 pub use format::Format;
 pub use json_lines_writer::{Compression, JsonLinesWriter};
-pub use legs::{FileLeg, LegFile, open_legs, open_legs_at};
+pub use legs::{FileLeg, LegFile, open_legs, open_legs_at, open_legs_in};
 pub use limits::{MAX_CSV_ROW_BYTES, MAX_LINE_BYTES, PARQUET_ROW_GROUP_ROWS};
 pub use parquet_writer::{CallRow, NumberSeries, ParquetWriter, RowRefused};
 pub use place::{LegStart, Place};

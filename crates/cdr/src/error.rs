@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::NumberShape;
+
 /// The kind of refusal. Its code, [`Reason::as_str`], is part of quarantine keys and metrics and never
 /// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -124,17 +126,19 @@ pub struct RecordError {
     pub at: Option<usize>,
     /// What is wrong and what is wanted, to follow the field's name.
     pub rule: &'static str,
+    /// What the value looks like, of a [`Reason::BadNumber`]: a help for those who look for a setting, not to be logged.
+    pub shape: Option<NumberShape>,
 }
 
 impl RecordError {
     /// A refusal because of one field, whose value is `len` bytes long.
     pub const fn of_field(reason: Reason, field: &'static str, len: usize, rule: &'static str) -> Self {
-        Self { reason, field, len, at: None, rule }
+        Self { reason, field, len, at: None, rule, shape: None }
     }
 
     /// A refusal of a record of `len` bytes as a whole.
     pub const fn of_record(reason: Reason, len: usize, rule: &'static str) -> Self {
-        Self { reason, field: "", len, at: None, rule }
+        Self { reason, field: "", len, at: None, rule, shape: None }
     }
 }
 

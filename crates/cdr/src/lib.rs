@@ -14,6 +14,7 @@ mod limits;
 mod number;
 mod number_cache;
 mod number_plan;
+mod number_shape;
 mod parse;
 mod protobuf;
 mod record;
@@ -33,6 +34,7 @@ pub use limits::{
 };
 pub use number::{Number, NumberKind};
 pub use number_plan::{NumberError, NumberPlan, UnknownRegion};
+pub use number_shape::NumberShape;
 pub use parse::{Parsed, parse};
 pub use protobuf::parse_protobuf;
 pub use record::{CallRecord, Channel, Outcome, is_international, ring_ms, talk_ms};

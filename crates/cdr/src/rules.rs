@@ -8,7 +8,7 @@ use smol_str::{SmolStr, ToSmolStr};
 use crate::limits::{
     MAX_CALL_ID_BYTES, MAX_COST_MICROS, MAX_DURATION_MS, MAX_TEXT_BYTES, TIME_FROM_MS, TIME_UNTIL_MS,
 };
-use crate::{Channel, Number, NumberPlan, Outcome, Reason, RecordError};
+use crate::{Channel, Number, NumberPlan, NumberShape, Outcome, Reason, RecordError};
 
 /// An empty text is absent.
 pub fn present(value: Option<&str>) -> Option<&str> {
@@ -35,7 +35,10 @@ pub fn call_id(value: Option<&str>) -> Result<&str, RecordError> {
 /// `caller` or `callee`.
 pub fn number(plan: &NumberPlan, field: &'static str, value: Option<&str>) -> Result<Number, RecordError> {
     let raw = required(field, value)?;
-    plan.parse(raw).map_err(|error| RecordError::of_field(Reason::BadNumber, field, raw.len(), error.rule()))
+    plan.parse(raw).map_err(|error| {
+        let shape = Some(NumberShape::of(raw));
+        RecordError { shape, ..RecordError::of_field(Reason::BadNumber, field, raw.len(), error.rule()) }
+    })
 }
 
 /// `started_at` or `ended_at`.

@@ -65,6 +65,8 @@ pub struct Put {
     pub placed: Vec<Option<Placed>>,
     /// Requests made.
     pub attempts: u32,
+    /// Records that were put again because the stream had turned them away, each time counted.
+    pub again: usize,
     /// Why records have no place; `None` where all have.
     pub error: Option<PutError>,
 }
@@ -112,7 +114,7 @@ impl Put {
 /// Puts records on the stream, request by request, and those of a request again that it turns away. Ends with the first
 /// request whose records it does not have in the end: later ones are not tried.
 pub async fn put_records(kinesis: &Client, stream: &str, records: &[Outgoing], patience: Patience) -> Put {
-    let mut put = Put { placed: vec![None; records.len()], attempts: 0, error: None };
+    let mut put = Put { placed: vec![None; records.len()], attempts: 0, again: 0, error: None };
     for request in requests(records) {
         put.error = put_request(kinesis, stream, records, request, patience, &mut put).await.err();
         if put.error.is_some() {
@@ -134,6 +136,7 @@ async fn put_request(
     let mut pause = patience.first_pause;
     for attempt in 1.. {
         put.attempts += 1;
+        put.again += if attempt > 1 { waiting.len() } else { 0 };
         let answer = send(kinesis, stream, waiting.iter().map(|index| &records[*index]), patience.until).await?;
         let mut code = None;
         let mut answers = answer.records.into_iter();

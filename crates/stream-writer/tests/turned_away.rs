@@ -53,7 +53,7 @@ async fn what_is_turned_away_is_put_again_and_nothing_else() {
     let (url, requests) = stream(|number, place| number >= 2 || place % 2 == 0).await;
     let put = put_records(&local_aws::kinesis_client(&url), "calls", &records(8), patience()).await;
     assert!(put.error.is_none(), "{:?}", put.error);
-    assert_eq!(put.attempts, 3);
+    assert_eq!((put.attempts, put.again), (3, 6));
     let sizes: Vec<usize> = requests.lock().unwrap().iter().map(Vec::len).collect();
     assert_eq!(sizes, [8, 4, 2]);
     let places: Vec<String> = put.placed.into_iter().map(|placed| placed.unwrap().sequence_number).collect();

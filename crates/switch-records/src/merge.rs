@@ -34,6 +34,8 @@ pub enum Merged<T> {
         call: CallRecord,
         /// Of the leg that won.
         tag: T,
+        /// Of its other legs.
+        others: Vec<T>,
         /// How many legs it has.
         legs: u32,
     },
@@ -96,7 +98,7 @@ impl<T> LegMerger<T> {
     pub fn push(&mut self, leg: Leg, tag: T) {
         let ended_at_ms = leg.call.ended_at_ms;
         if leg.links.is_empty() {
-            self.ready.push_back(Merged::Call { call: leg.call, tag, legs: 1 });
+            self.ready.push_back(Merged::Call { call: leg.call, tag, others: Vec::new(), legs: 1 });
         } else {
             self.take(leg, tag);
         }

@@ -96,7 +96,8 @@ impl<T> OpenCall<T> {
     pub fn close(self, rule: MergeRule, mut give: impl FnMut(Merged<T>)) {
         let legs = u32::try_from(self.legs()).unwrap_or(u32::MAX);
         if rule == MergeRule::Winner || legs == 1 {
-            return give(Merged::Call { call: self.winner.call, tag: self.winner.tag, legs });
+            let Leg { call, tag, .. } = self.winner;
+            return give(Merged::Call { call, tag, others: self.others, legs });
         }
         if self.last_end_ms - self.winner.call.started_at_ms > MAX_DURATION_MS {
             let rule = "is of a call whose legs end more than 7 days after it began: wants times of one call";
@@ -112,7 +113,7 @@ impl<T> OpenCall<T> {
             call.cost_micros = Some(micros);
             call.currency = Some(currency);
         }
-        give(Merged::Call { call, tag: self.winner.tag, legs });
+        give(Merged::Call { call, tag: self.winner.tag, others: self.others, legs });
     }
 
     /// Its legs, refused one by one.

@@ -45,7 +45,7 @@ fn merge(rule: MergeRule, legs: &[Leg]) -> Vec<Merged<usize>> {
 
 fn one_call(rule: MergeRule, legs: &[Leg]) -> (CallRecord, usize, u32) {
     match merge(rule, legs).as_slice() {
-        [Merged::Call { call, tag, legs }] => (call.clone(), *tag, *legs),
+        [Merged::Call { call, tag, legs, .. }] => (call.clone(), *tag, *legs),
         other => panic!("{other:?}"),
     }
 }
@@ -245,7 +245,7 @@ fn by_name(merged: Vec<Merged<usize>>, legs: &[Leg]) -> BTreeMap<String, (CallRe
     merged
         .into_iter()
         .map(|merged| match merged {
-            Merged::Call { call, tag, legs: count } => {
+            Merged::Call { call, tag, legs: count, .. } => {
                 (call.call_id.to_string(), (call, legs[tag].call.call_id.to_string(), count))
             }
             Merged::Refused { .. } => panic!("{merged:?}"),

@@ -79,7 +79,7 @@ impl Ingest {
         }
         let patience =
             Patience { attempts_max: PUT_ATTEMPTS_MAX, first_pause: PUT_FIRST_PAUSE, until: Some(moments.answer_by) };
-        let Put { placed, attempts, error } = put_records(&self.kinesis, &self.stream, &outgoing, patience).await;
+        let Put { placed, attempts, error, .. } = put_records(&self.kinesis, &self.stream, &outgoing, patience).await;
         sending.end(error.is_none());
         if let Some(error) = error {
             tracing::error!(%error, "records are not on the stream");
