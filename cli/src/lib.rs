@@ -19,6 +19,7 @@ mod defaults;
 mod demo;
 mod doctor;
 mod endpoints;
+mod evaluate;
 mod exposure;
 mod failure;
 mod features;
@@ -91,6 +92,8 @@ enum Command {
     Batch(batch::Arguments),
     /// What was known of labelled numbers at the times of their labels, for training a model
     TrainingSet(training_set::Arguments),
+    /// Which features find labelled fraud, at what threshold, how soon, and whom they name wrongly
+    Evaluate(evaluate::Arguments),
     /// What the service answered, recounted from the calls
     Parity(parity::Arguments),
     /// What batch runs have published: list it, delete old runs
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
             Command::Quarantine(arguments) => quarantine::run(arguments).await,
             Command::Batch(arguments) => batch::run(arguments).await,
             Command::TrainingSet(arguments) => training_set::run(arguments).await,
+            Command::Evaluate(arguments) => evaluate::run(arguments).await,
             Command::Parity(arguments) => parity::run(arguments).await,
             Command::Snapshots(arguments) => snapshots::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
