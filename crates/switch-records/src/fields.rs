@@ -6,7 +6,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 /// a field.
 pub(crate) struct Fields {
     splitter: Reader,
-    text: Vec<u8>,
+    text: String,
     ends: Vec<usize>,
     count: usize,
 }
@@ -15,20 +15,21 @@ impl Fields {
     /// A splitter at `delimiter`, a comma in most formats.
     pub fn new(delimiter: u8) -> Self {
         let splitter = ReaderBuilder::new().delimiter(delimiter).build();
-        Self { splitter, text: Vec::new(), ends: Vec::new(), count: 0 }
+        Self { splitter, text: String::new(), ends: Vec::new(), count: 0 }
     }
 
     /// Splits a row; what was split before is forgotten. False if it is not UTF-8.
     pub fn split(&mut self, row: &[u8]) -> bool {
         // No field is longer than its row, and none is without a delimiter, but for the last.
-        self.text.resize(row.len() + 1, 0);
+        let mut text = std::mem::take(&mut self.text).into_bytes();
+        text.resize(row.len() + 1, 0);
         self.ends.resize(row.len() + 2, 0);
         self.splitter.reset();
         let (mut read, mut written, mut ended) = (0, 0, 0);
         loop {
             // An empty input says that the row is over.
             let (result, r, w, e) =
-                self.splitter.read_record(&row[read..], &mut self.text[written..], &mut self.ends[ended..]);
+                self.splitter.read_record(&row[read..], &mut text[written..], &mut self.ends[ended..]);
             (read, written, ended) = (read + r, written + w, ended + e);
             match result {
                 ReadRecordResult::InputEmpty => {}
@@ -39,8 +40,12 @@ impl Fields {
             }
         }
         self.count = ended;
-        self.text.truncate(written);
-        std::str::from_utf8(&self.text).is_ok()
+        text.truncate(written);
+        // Looked at once a row: a field is cut at a delimiter, which no character has within it.
+        let text = String::from_utf8(text);
+        let is_utf8 = text.is_ok();
+        self.text = text.unwrap_or_default();
+        is_utf8
     }
 
     /// How many there are.
@@ -54,6 +59,6 @@ impl Fields {
             return "";
         }
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        std::str::from_utf8(&self.text[start..self.ends[index]]).unwrap_or_default()
+        self.text.get(start..self.ends[index]).unwrap_or_default()
     }
 }
