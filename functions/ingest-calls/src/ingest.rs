@@ -1,16 +1,17 @@
 //! One request: its records read and judged, put on the stream, and answered for.
 
 use aws_sdk_kinesis::Client;
-use cdr::{Lateness, NumberPlan, Parsed};
+use cdr::{Lateness, NumberPlan, Parsed, RecordError};
 use http::{Method, Request, Response};
 use stream_writer::{Outgoing, Patience, Put, Sending, put_records};
 use telemetry::{TraceContext, Tracer};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, RecordResult, Status};
-use crate::body::{Raw, records};
+use crate::body::records;
 use crate::limits::{PUT_ATTEMPTS_MAX, PUT_FIRST_PAUSE};
-use crate::{IngestReport, Refusal};
+use crate::webhook::{FREESWITCH_PATH, TWILIO_PATH};
+use crate::{IngestReport, Refusal, Webhooks};
 
 /// Where records are taken.
 const PATH: &str = "/v1/calls";
@@ -24,6 +25,7 @@ pub struct Ingest {
     stream: String,
     plan: NumberPlan,
     lateness: Lateness,
+    webhooks: Option<Webhooks>,
     tracer: Option<Tracer>,
 }
 
@@ -40,7 +42,7 @@ impl Ingest {
     /// Records go on this stream. National numbers are of the plan's region; what is older than `lateness` when it comes
     /// is refused.
     pub const fn new(kinesis: Client, stream: String, plan: NumberPlan, lateness: Lateness) -> Self {
-        Self { kinesis, stream, plan, lateness, tracer: None }
+        Self { kinesis, stream, plan, lateness, webhooks: None, tracer: None }
     }
 
     /// The same with a span for the records of each request, if there is a tracer.
@@ -50,14 +52,21 @@ impl Ingest {
         self
     }
 
+    /// The same with webhooks, if there are any.
+    #[must_use]
+    pub fn with_webhooks(mut self, webhooks: Option<Webhooks>) -> Self {
+        self.webhooks = webhooks;
+        self
+    }
+
     /// Answers a request, at [`Moments::answer_by`] at the latest.
     pub async fn answer<B: AsRef<[u8]>>(
         &self,
         request: &Request<B>,
         moments: Moments,
     ) -> (Response<String>, IngestReport) {
-        let raw = match accepted_request(request) {
-            Ok(raw) => raw,
+        let read = match self.records_of(request) {
+            Ok(read) => read,
             Err(refusal) => {
                 let (status, refused) = (refusal.status().as_u16(), Some(refusal.code()));
                 let report = IngestReport { status, refusal: refused, ..IngestReport::default() };
@@ -66,11 +75,11 @@ impl Ingest {
         };
         let parent = request.headers().get(TRACE_PARENT).and_then(|value| value.to_str().ok());
         let parent = parent.and_then(TraceContext::parse);
-        let sending = Sending::begin(self.tracer.as_ref(), &self.stream, raw.len(), parent);
-        let mut results: Vec<RecordResult> = Vec::with_capacity(raw.len());
+        let sending = Sending::begin(self.tracer.as_ref(), &self.stream, read.len(), parent);
+        let mut results: Vec<RecordResult> = Vec::with_capacity(read.len());
         let (mut outgoing, mut places) = (Vec::new(), Vec::new());
-        for (index, raw) in raw.into_iter().enumerate() {
-            let (result, call) = self.judge(index, raw, moments.received_at_ms);
+        for (index, read) in read.into_iter().enumerate() {
+            let (result, call) = self.judge(index, read, moments.received_at_ms);
             if let Some(parsed) = call {
                 outgoing.push(to_stream(&parsed, &sending));
                 places.push(index);
@@ -97,10 +106,35 @@ impl Ingest {
         (answer.to_response(), report)
     }
 
+    /// The records of a request, each as a call or why it is none.
+    fn records_of<B: AsRef<[u8]>>(&self, request: &Request<B>) -> Result<Vec<Result<Parsed, RecordError>>, Refusal> {
+        let (path, headers, body) = (request.uri().path(), request.headers(), request.body().as_ref());
+        let webhooks = self.webhooks.as_ref();
+        match path {
+            PATH => {}
+            TWILIO_PATH if webhooks.is_some_and(|webhooks| webhooks.twilio.is_some()) => {}
+            FREESWITCH_PATH if webhooks.is_some_and(|webhooks| webhooks.freeswitch.is_some()) => {}
+            _ => return Err(Refusal::NotFound),
+        }
+        if request.method() != Method::POST {
+            return Err(Refusal::NotPost);
+        }
+        match (path, webhooks) {
+            (TWILIO_PATH, Some(webhooks)) => webhooks.twilio(&self.plan, headers, body),
+            (FREESWITCH_PATH, Some(webhooks)) => webhooks.freeswitch(&self.plan, headers, body),
+            _ => Ok(records(headers, body)?.into_iter().map(|raw| raw.parse(&self.plan)).collect()),
+        }
+    }
+
     /// What is said of a record, and its call if it goes on the stream: that it failed until the stream has it.
-    fn judge(&self, index: usize, raw: Raw<'_>, received_at_ms: i64) -> (RecordResult, Option<Parsed>) {
+    fn judge(
+        &self,
+        index: usize,
+        read: Result<Parsed, RecordError>,
+        received_at_ms: i64,
+    ) -> (RecordResult, Option<Parsed>) {
         let result = RecordResult { index, ..RecordResult::default() };
-        let judged = raw.parse(&self.plan).and_then(|parsed| {
+        let judged = read.and_then(|parsed| {
             self.lateness.judge(parsed.record.started_at_ms, received_at_ms)?;
             Ok(parsed)
         });
@@ -127,16 +161,6 @@ impl Ingest {
             }
         }
     }
-}
-
-fn accepted_request<B: AsRef<[u8]>>(request: &Request<B>) -> Result<Vec<Raw<'_>>, Refusal> {
-    if request.uri().path() != PATH {
-        return Err(Refusal::NotFound);
-    }
-    if request.method() != Method::POST {
-        return Err(Refusal::NotPost);
-    }
-    records(request.headers(), request.body().as_ref())
 }
 
 /// A call as it goes on the stream, with the trace context that it travels under: its own, if its producer gave it one.

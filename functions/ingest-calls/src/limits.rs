@@ -10,6 +10,9 @@ pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// turns records away. A normalised record is 2 KB at most.
 pub const RECORDS_MAX: usize = stream_writer::PUT_RECORDS_MAX;
 
+/// Fields of a form: a status callback has some 30, with those that a SIP call or a number's add-ons bring.
+pub const FORM_FIELDS_MAX: usize = 200;
+
 /// Seconds after which a producer is to come again where Kinesis did not take records: the limits of a shard are by the
 /// second, and a stream that scales by itself takes minutes, in which a producer that comes every few seconds does no
 /// harm.

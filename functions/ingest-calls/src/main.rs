@@ -19,6 +19,7 @@ async fn main() -> Result<(), Error> {
     let plan = cdr::NumberPlan::new(&set.settings().default_region)?;
     let kinesis = aws_sdk_kinesis::Client::new(&aws_account::sdk_config().await);
     let ingest = Ingest::new(kinesis, configuration.stream_name, plan, configuration.lateness);
+    let ingest = ingest.with_webhooks(configuration.webhooks);
     let (ingest, tracer, stack) = (&ingest.with_tracer(tracer.clone()), &tracer, &configuration.stack);
 
     lambda_http::run(service_fn(|request: lambda_http::Request| async move {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::limits::{BODY_BYTES_MAX, RECORDS_MAX};
+use crate::limits::{BODY_BYTES_MAX, FORM_FIELDS_MAX, RECORDS_MAX};
 
 /// Why a request is refused as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,12 @@ pub enum Refusal {
     NotPost,
     /// The body is of no type that is read.
     WrongType,
+    /// The body of a webhook is no form.
+    NotAForm,
+    /// The webhook has not the signature or the credentials that it is checked by.
+    NotAllowed,
+    /// The form has too many fields.
+    TooManyFields,
     /// The body is compressed.
     Compressed,
     /// The body is too long.
@@ -40,8 +46,9 @@ impl Refusal {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotPost => StatusCode::METHOD_NOT_ALLOWED,
-            Self::WrongType | Self::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLong { .. } | Self::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::WrongType | Self::NotAForm | Self::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLong { .. } | Self::TooMany | Self::TooManyFields => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Empty | Self::NotJson { .. } => StatusCode::BAD_REQUEST,
         }
     }
@@ -51,10 +58,12 @@ impl Refusal {
         match self {
             Self::NotFound => "not_found",
             Self::NotPost => "method_not_allowed",
-            Self::WrongType => "unsupported_media_type",
+            Self::NotAllowed => "not_allowed",
+            Self::WrongType | Self::NotAForm => "unsupported_media_type",
             Self::Compressed => "unsupported_encoding",
             Self::TooLong { .. } => "body_too_large",
             Self::TooMany => "too_many_records",
+            Self::TooManyFields => "too_many_fields",
             Self::Empty => "no_records",
             Self::NotJson { .. } => "not_json",
         }
@@ -69,6 +78,18 @@ impl Refusal {
                                 records), application/x-ndjson (a record a line) or application/x-protobuf (one \
                                 tollwatch.v1.CallRecord)"
                     .to_owned()
+            }
+            Self::NotAForm => {
+                "the body is no form: wants application/x-www-form-urlencoded, or application/json of FreeSWITCH"
+                    .to_owned()
+            }
+            Self::NotAllowed => {
+                "the webhook is not signed, or not by what is configured: see that auth token and URL, or the credentials, \
+                 are the same on both sides"
+                    .to_owned()
+            }
+            Self::TooManyFields => {
+                format!("the form has more than {FORM_FIELDS_MAX} fields: no webhook that is read has as many")
             }
             Self::Compressed => "the body is compressed: wants it as it is, without content-encoding".to_owned(),
             Self::TooLong { bytes } => {

@@ -1,0 +1,6 @@
+//! Any bytes as a file: `cargo fuzz run --sanitizer none freeswitch_json`.
+#![no_main]
+
+mod switch_files;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| switch_files::read(call_files::SwitchFormat::FreeswitchJson, bytes));
