@@ -40,6 +40,8 @@ pub(crate) struct System {
     pub(crate) archived: Archived,
     pub(crate) state: State,
     pub(crate) service: Running,
+    /// Where records are taken over HTTP, if they are.
+    pub(crate) ingest: Option<std::net::SocketAddr>,
     pub(crate) observed: Observed,
 }
 

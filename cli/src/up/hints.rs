@@ -24,8 +24,11 @@ pub(crate) fn text(system: &System, examples: &Examples, arguments: &Arguments) 
         endpoints.kinesis.unwrap_or_default(),
         arguments.folder.display(),
     );
+    if let Some(address) = system.ingest {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "POST call records to http://{address}/v1/calls\n");
+    }
     let of_url = if url == SERVICE_URL { String::new() } else { format!(" --url {url}") };
-    // Writing to a string does not fail.
     let mut asked = None;
     if let Some(number) = &examples.robocaller {
         let _ = writeln!(text, "A machine that calls everybody, and a subscriber that calls a lot:");

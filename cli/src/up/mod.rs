@@ -7,6 +7,7 @@ mod epoch;
 mod feeder;
 mod hints;
 mod history;
+mod ingest;
 mod live;
 mod snapshots;
 mod state;
@@ -23,6 +24,7 @@ use anyhow::{Context as _, anyhow};
 use cdr::NumberPlan;
 use count_calls::BatchReport;
 use indicatif::HumanCount;
+use ingest_calls::{Configuration, Ingest};
 use local_aws::{DynamoStorage, LocalAws, LocalAwsConfig, Ports};
 use objects::Objects;
 use serve_features::native::Exposure;
@@ -32,7 +34,7 @@ use tiles::DynamoTiles;
 use tokio::sync::watch;
 
 use crate::answer_log::AnswerLogFlags;
-use crate::defaults::{FeatureFile, STATE_FOLDER, TILE_TABLE};
+use crate::defaults::{FeatureFile, STATE_FOLDER, STREAM, TILE_TABLE};
 use crate::failure::{Blame as _, Failure, Outcome};
 use crate::interrupt::stop_signal;
 use crate::observed::Observed;
@@ -81,6 +83,10 @@ pub(crate) struct Arguments {
     /// Port of the local Kinesis; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     kinesis_port: u16,
+    /// Takes call records and webhooks over HTTP too, on this port of 127.0.0.1; 0 takes a free one. docs/ingest.md says
+    /// what, and which variables switch webhooks on
+    #[arg(long, value_name = "PORT")]
+    ingest_port: Option<u16>,
     /// How often the batch job runs, such as 90s, 15m or 1h
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_every)]
     batch_every: Duration,
@@ -137,10 +143,14 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     }
     let service = Running::start(address, service, Exposure::default(), &observed).await.or_user()?;
 
+    let plan = Arc::new(NumberPlan::new(&set.settings().default_region).or_internal()?);
+    let ingest = match arguments.ingest_port {
+        None => None,
+        Some(port) => Some(ingest::start(port, ingest_of(&local, &set)?).await?),
+    };
     let archived = begin(&mut state, &arguments)?;
     let snapshots = Snapshots { data: data.clone(), set: Arc::clone(&set), sink: observed.sink() };
-    let plan = Arc::new(NumberPlan::new(&set.settings().default_region).or_internal()?);
-    let mut system = System { local, tiles, data, set, plan, archived, state, service, observed };
+    let mut system = System { local, tiles, data, set, plan, archived, state, service, ingest, observed };
     let prepared = tokio::select! {
         prepared = prepare(&mut system, &snapshots, &arguments.folder) => prepared.map(|()| true),
         stopped = stop.changed() => Ok(stopped.is_err()),
@@ -151,6 +161,15 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Err(failure) => Err(failure),
     };
     system.end(lived).await
+}
+
+/// What takes records over HTTP, configured by the variables of the function, but for the stream: that is ours.
+fn ingest_of(local: &LocalAws, set: &::features::FeatureSet) -> Result<Ingest, Failure> {
+    let variable = |name: &str| if name == "STREAM_NAME" { Some(STREAM.to_owned()) } else { std::env::var(name).ok() };
+    let configuration = Configuration::read(variable).or_user()?;
+    let plan = NumberPlan::new(&set.settings().default_region).or_internal()?;
+    let ingest = Ingest::new(local.kinesis().or_internal()?, STREAM.to_owned(), plan, configuration.lateness);
+    Ok(ingest.with_webhooks(configuration.webhooks))
 }
 
 /// Says that a port is in use before anything is made. Whether it is free, listening on it says.
