@@ -64,10 +64,10 @@ impl Following<'_> {
             let mut step = follower.next(clock::now_ms()).map_err(told)?;
             tell(&bar, &mut step, &mut refused)?;
             let is_idle = step.calls.is_empty() && !step.is_full;
-            let calls = step
-                .calls
-                .into_iter()
-                .map(|call| change.as_ref().map_or_else(|| call.clone(), |change| change(call.clone())));
+            let calls = step.calls.into_iter().map(|call| match &change {
+                Some(change) => change(call),
+                None => call,
+            });
             let records: Vec<Outgoing> = calls.map(|call| outgoing(&call)).collect();
             // Calls that are not put are in the resume point.
             if !records.is_empty() && !put(&stream, records, &counts, &bar, &mut stop).await {
