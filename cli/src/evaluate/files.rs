@@ -31,7 +31,7 @@ pub(super) fn read(
     let mut refused = Refusals::default();
     for file in &files {
         let each = |FileCall { arrived_at_ms, call, .. }: FileCall| calls.push(arrived_at_ms, call).or_user();
-        read_calls(file, plan, options, &mut refused, each)?;
+        read_calls(file, plan, options, None, &mut refused, each)?;
         bar.inc(1);
     }
     bar.finish_and_clear();

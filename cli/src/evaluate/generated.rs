@@ -33,7 +33,8 @@ impl Recipe {
         };
         let generator = Generator::new(config).or_user()?;
         // As the generator writes them, so that a column more is read like a file's.
-        let lines = std::iter::once(Label::CSV_HEADER.to_owned()).chain(generator.labels().iter().map(Label::to_csv));
+        let labels = generator.labels();
+        let lines = std::iter::once(Label::CSV_HEADER.to_owned()).chain(labels.iter().map(Label::to_csv));
         let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
         let labels = Labels::parse(Path::new("generated labels"), text.as_bytes(), plan);
         let labels = labels.context("the generator's labels are refused, please report this").or_internal()?;

@@ -1,7 +1,5 @@
 //! The calls of several files: the legs of a call may lie in different ones, as FreeSWITCH writes a file a leg.
 
-use std::path::Path;
-
 use call_files::{FileCall, FileLeg, Format, LINGER_MS, LegMerger, MergeRule, Merged, ReadError, RowError};
 
 use crate::call_input::{Refusals, hidden, open_or_empty};
@@ -110,11 +108,7 @@ impl<E: FnMut(usize, FileCall) -> Outcome> Files<'_, E> {
 
     fn refuse(&mut self, place: usize, error: &RowError) -> Outcome {
         self.found[place].refused += 1;
-        self.refused.note(self.file(place), error)
-    }
-
-    fn file(&self, place: usize) -> &Path {
-        &self.source.files[place]
+        self.refused.note(&self.source.files[place], error)
     }
 
     /// Of a file that a row was read of.

@@ -165,7 +165,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
 
 /// What takes records over HTTP, configured by the variables of the function, but for the stream: that is ours.
 fn ingest_of(local: &LocalAws, set: &::features::FeatureSet) -> Result<Ingest, Failure> {
-    let variable = |name: &str| if name == "STREAM_NAME" { Some(STREAM.to_owned()) } else { std::env::var(name).ok() };
+    let variable =
+        |name: &str| if name == "STREAM_NAME" { Some(STREAM.to_owned()) } else { std::env::var(name).ok() };
     let configuration = Configuration::read(variable).or_user()?;
     let plan = NumberPlan::new(&set.settings().default_region).or_internal()?;
     let ingest = Ingest::new(local.kinesis().or_internal()?, STREAM.to_owned(), plan, configuration.lateness);

@@ -146,7 +146,7 @@ fn legs_of_several_files_are_one_call() {
     merger.finish();
     let merged: Vec<_> = std::iter::from_fn(|| merger.next_ready())
         .map(|merged| match merged {
-            Merged::Call { call, tag, legs } => (call.call_id.to_string(), tag, legs),
+            Merged::Call { call, tag, legs, .. } => (call.call_id.to_string(), tag, legs),
             Merged::Refused { error, .. } => panic!("{error}"),
         })
         .collect();

@@ -58,9 +58,14 @@ fn webhooks(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Webhooks
             Some(TwilioWebhook { url, auth_token: Secret(token) })
         }
         (None, None) => None,
-        (None, Some(_)) => return Err(wrong("TWILIO_AUTH_TOKEN", "must be the token that signs what comes to TWILIO_URL")),
+        (None, Some(_)) => {
+            return Err(wrong("TWILIO_AUTH_TOKEN", "must be the token that signs what comes to TWILIO_URL"));
+        }
         (Some(_), _) => {
-            return Err(wrong("TWILIO_URL", "must be the https:// URL that Twilio is told to post to, as it stands there"));
+            return Err(wrong(
+                "TWILIO_URL",
+                "must be the https:// URL that Twilio is told to post to, as it stands there",
+            ));
         }
     };
     let freeswitch = variable("FREESWITCH_CREDENTIALS").map(Secret);

@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, header};
 use sha1::Sha1;
 use subtle::ConstantTimeEq as _;
-use switch_records::{Leg, LegReader as _, Role, Settings, Site, SwitchFormat, status_callback};
+use switch_records::{Leg, Role, Settings, Site, SwitchFormat, status_callback};
 
 use crate::Refusal;
 use crate::limits::{BODY_BYTES_MAX, FORM_FIELDS_MAX};
@@ -82,17 +82,14 @@ impl Webhooks {
             }
         };
         Ok(self.told(plan, |site| {
-            let not_read = || RecordError::of_record(Reason::Unparseable, record.len(), "is no record of mod_json_cdr");
+            let not_read =
+                || RecordError::of_record(Reason::Unparseable, record.len(), "is no record of mod_json_cdr");
             let reader = SwitchFormat::FreeswitchJson.reader(site.clone(), &Settings::default(), &[&record]);
             reader.map_err(|_| not_read())?.leg(record.trim_ascii())
         }))
     }
 
-    fn told(
-        &self,
-        plan: &NumberPlan,
-        read: impl FnOnce(&Site<'_>) -> Result<Option<Leg>, RecordError>,
-    ) -> Told {
+    fn told(&self, plan: &NumberPlan, read: impl FnOnce(&Site<'_>) -> Result<Option<Leg>, RecordError>) -> Told {
         let wrong_site = RecordError::of_field(Reason::BadNumber, "site", self.site.len(), "names no switch");
         let leg = Site::new(plan, &self.site, "UTC").map_err(|_| wrong_site).and_then(|site| read(&site));
         let parsed = |leg: Leg| Parsed { record: leg.call, unknown_fields: 0, traceparent: None };

@@ -160,7 +160,10 @@ async fn records_of_freeswitch_are_calls_as_json_and_as_a_form() {
     assert_eq!(calls.len(), 2);
     // Sent twice, they are the same call.
     assert_eq!(calls[0], calls[1]);
-    assert_eq!((&calls[0]["caller"], &calls[0]["started_at"]), (&json!("+12025550101"), &json!("2026-11-21T07:04:00.000Z")));
+    assert_eq!(
+        (&calls[0]["caller"], &calls[0]["started_at"]),
+        (&json!("+12025550101"), &json!("2026-11-21T07:04:00.000Z"))
+    );
 }
 
 #[tokio::test]
