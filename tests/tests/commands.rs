@@ -287,6 +287,27 @@ fn import_refuses_what_it_cannot_use_and_leaves_nothing() {
 }
 
 #[test]
+fn legs_in_files_of_their_own_are_one_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let legs = include_str!("../../crates/switch-records/testdata/freeswitch_json/legs.json");
+    fs::write(folder.path().join("together.json"), legs).unwrap();
+    let mut files = String::new();
+    for (n, leg) in serde_json::Deserializer::from_str(legs).into_iter::<serde_json::Value>().enumerate() {
+        fs::write(folder.path().join(format!("{n}.json")), leg.unwrap().to_string()).unwrap();
+        files += &format!("{n}.json ");
+    }
+    let sorted = |arguments: &str, output: &str| {
+        let said = done(folder.path(), &format!("import {arguments} --output {output}"));
+        assert!(said.contains("rows     4\n  calls    3,"), "{said}");
+        let text = fs::read_to_string(folder.path().join(output)).unwrap();
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&files, "apart.jsonl"), sorted("together.json", "whole.jsonl"));
+}
+
+#[test]
 fn batch_refuses_what_it_cannot_use_and_publishes_nothing() {
     let files = bad_files();
     let folder = files.path();

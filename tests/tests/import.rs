@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -19,6 +20,8 @@ struct Up {
     child: Child,
     url: String,
     kinesis: String,
+    /// Where it takes call records over HTTP.
+    ingest: String,
     /// Kept open: what it says at its end must not fail it.
     _lines: Receiver<String>,
 }
@@ -26,7 +29,19 @@ struct Up {
 impl Up {
     fn start(folder: &Path) -> Self {
         let mut child = tests::tollwatch()
-            .args(["up", "--port", "0", "--rate", "1", "--subscribers", "40", "--no-history", "--folder"])
+            .args([
+                "up",
+                "--port",
+                "0",
+                "--ingest-port",
+                "0",
+                "--rate",
+                "1",
+                "--subscribers",
+                "40",
+                "--no-history",
+                "--folder",
+            ])
             .arg(folder)
             .stdout(Stdio::piped())
             .spawn()
@@ -34,13 +49,14 @@ impl Up {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let (mut url, mut kinesis) = (String::new(), String::new());
+        let (mut url, mut kinesis, mut ingest) = (String::new(), String::new(), String::new());
         loop {
             let line: String = lines.recv_timeout(PATIENCE).expect("it does not come up");
             match line.split_whitespace().collect::<Vec<_>>()[..] {
                 ["service", found, ..] => found.clone_into(&mut url),
                 ["Kinesis", found, ..] => found.clone_into(&mut kinesis),
-                ["Ctrl-C", ..] => return Self { child, url, kinesis, _lines: lines },
+                ["POST", .., found] => found.clone_into(&mut ingest),
+                ["Ctrl-C", ..] => return Self { child, url, kinesis, ingest, _lines: lines },
                 _ => {}
             }
         }
@@ -68,6 +84,21 @@ impl Up {
             }
             assert!(Instant::now() < deadline, "{of}: {counted} calls of {calls}");
         }
+    }
+
+    /// Posts a record, and gives the status of the answer.
+    fn post(&self, record: &str) -> u16 {
+        let (host, path) = self.ingest.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let mut connection = TcpStream::connect(host).unwrap();
+        let request = format!(
+            "POST /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{record}",
+            record.len()
+        );
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
     fn stream(&self) -> [&str; 4] {
@@ -326,4 +357,28 @@ fn a_followed_file_is_counted_exactly_through_kills_and_a_rotation() {
     let total = write(1);
     up.wait_for(number, total, "after the end");
     follower.end();
+}
+
+#[test]
+fn calls_come_over_http_and_by_replay_and_count_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::start(&folder.path().join("state"));
+    let record = line("+12025550111", "http", 60);
+    assert_eq!([up.post(&record), up.post(&record), up.post("{}")], [202, 202, 400]);
+    up.wait_for("+12025550111", 1, "over HTTP");
+
+    // Calls of years ago, as if they were of now, with copies and out of order.
+    let call = |n: u32| {
+        let time = format!("2020-05-01T10:{:02}:{:02}Z", n / 60, n % 60);
+        format!(
+            r#"{{"call_id":"{n}","caller":"+12025550112","callee":"+442079460000","started_at":"{time}","ended_at":"{time}","outcome":"busy"}}"#
+        ) + "\n"
+    };
+    let old = folder.path().join("old.jsonl");
+    fs::write(&old, (0..200).map(call).collect::<String>()).unwrap();
+    let mut replay = tests::tollwatch();
+    replay.args(["replay", "--times", "now", "--duplicates", "0.3", "--disorder", "0.3", "--seed", "3", "--from"]);
+    let said = tests::said("replay", replay.arg(&old).args(up.stream()).output().unwrap());
+    assert!(said.contains("200 calls"), "{said}");
+    up.wait_for("+12025550112", 200, "by replay");
 }

@@ -1,5 +1,6 @@
 //! `tollwatch import --follow`: files that a switch still writes, onto a stream, until Ctrl-C or SIGTERM.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,11 @@ impl Following<'_> {
     pub(crate) async fn run(self) -> Outcome {
         let Self { files, plan, options, region, stream, interval, linger, state, mut refused } = self;
         let files: Vec<PathBuf> = files.iter().map(std::path::absolute).collect::<Result<_, _>>().or_user()?;
+        let mut seen = HashSet::new();
+        if let Some(twice) = files.iter().find(|file| !seen.insert(file.canonicalize().unwrap_or(file.to_path_buf())))
+        {
+            return Err(Failure::user(anyhow!("{} is given twice: a file is followed once", twice.display())));
+        }
         let state = state.map_or_else(|| default_state(&files, &stream.name), Path::to_owned);
         let name = name(&options, region, &stream.name);
         let linger_ms = i64::try_from(linger.as_millis()).unwrap_or(i64::MAX);

@@ -106,20 +106,61 @@ pub(crate) fn siblings(path: &Path) -> io::Result<Vec<Glance>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let is_sibling = entry.file_name().as_encoded_bytes().starts_with(stem.as_encoded_bytes());
-        if !is_sibling || entry.file_name() == name || !entry.file_type()?.is_file() || found.len() == SIBLINGS_MAX {
+        let other = entry.file_name();
+        let is_sibling = is_rotated(stem.as_encoded_bytes(), name.as_encoded_bytes(), other.as_encoded_bytes());
+        if !is_sibling || !entry.file_type()?.is_file() || found.len() == SIBLINGS_MAX {
             continue;
         }
-        // It may go while it is looked at.
-        found.extend(Glance::at(&entry.path())?);
+        // It may go while it is looked at; and one that may not be read, such as another's copy, is no reason to stop.
+        found.extend(Glance::at(&entry.path()).ok().flatten());
     }
     found.sort_by(|a, b| (a.modified_ms, &a.path).cmp(&(b.modified_ms, &b.path)));
     Ok(found)
 }
 
+/// Whether a name is that of a file after its rotation: with a number or a date behind it (`Master.csv.1`,
+/// `Master.csv-20261201.gz`), or before its ending (`Master-20261201.csv`). `Master-site2.csv` is another file.
+fn is_rotated(stem: &[u8], name: &[u8], other: &[u8]) -> bool {
+    let ending = &name[stem.len()..];
+    let is_mark = |rest: &[u8]| {
+        rest.first().is_some_and(|first| b"-_.".contains(first))
+            && rest.iter().any(u8::is_ascii_digit)
+            && rest.iter().all(|byte| byte.is_ascii_digit() || b"-_.T:".contains(byte))
+    };
+    let packed = [&b".gz"[..], b".zst", b".bz2", b".xz"];
+    let other = packed.iter().find_map(|ending| other.strip_suffix(*ending)).unwrap_or(other);
+    other.strip_prefix(name).is_some_and(is_mark)
+        || other.strip_prefix(stem).and_then(|rest| rest.strip_suffix(ending)).is_some_and(is_mark)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rotated_files_have_a_number_or_a_date() {
+        let is = |other: &str| is_rotated(b"Master", b"Master.csv", other.as_bytes());
+        for other in [
+            "Master.csv.1",
+            "Master.csv.12.gz",
+            "Master.csv-20261201",
+            "Master-2026-12-01T00:00.csv",
+            "Master_1.csv.zst",
+        ] {
+            assert!(is(other), "{other}");
+        }
+        for other in [
+            "Master.csv",
+            "Master-site2.csv",
+            "Master.csv.bak",
+            "Master-refused.csv",
+            "Masterful.csv.1",
+            "Master1.csv",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+        assert!(is_rotated(b"calls", b"calls", b"calls.1") && !is_rotated(b"calls", b"calls", b"calls"));
+    }
 
     #[test]
     fn a_beginning_knows_its_file_again_when_that_has_grown() {

@@ -55,7 +55,9 @@ pub(crate) fn resume<'a>(files: &[FileState], at_path: Option<&'a Glance>, sibli
                 || taken.iter().copied().chain(at_path).any(|read| read.first.starts_with(&glance.first))
         };
         let between = siblings.iter().filter(|glance| {
-            glance.modified_ms >= since_ms && glance.len > 0 && !taken.contains(glance) && !is_copy(glance)
+            // What is packed keeps its time: of the same time it is the file that was read.
+            let is_later = glance.modified_ms > since_ms || glance.modified_ms == since_ms && !glance.is_packed();
+            is_later && glance.len > 0 && !taken.contains(glance) && !is_copy(glance)
         });
         found.extend(
             between.map(|glance| if glance.is_packed() { Found::Packed(glance) } else { Found::New(glance) }),

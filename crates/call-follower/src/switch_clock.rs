@@ -18,14 +18,11 @@ impl SwitchClock {
 
     /// A leg that ended then was read now. One that says a time that is yet to come is believed once another does.
     pub fn see(&mut self, ended_at_ms: i64, now_ms: i64) {
-        let Some(here_ms) = self.at(now_ms) else {
-            self.latest = Some((ended_at_ms, now_ms));
-            return;
-        };
-        if ended_at_ms <= here_ms {
+        let here_ms = self.at(now_ms);
+        if here_ms.is_some_and(|here_ms| ended_at_ms <= here_ms) {
             return;
         }
-        if ended_at_ms <= now_ms || ended_at_ms - here_ms <= self.near_ms {
+        if ended_at_ms <= now_ms || ended_at_ms - here_ms.unwrap_or(now_ms) <= self.near_ms {
             self.latest = Some((ended_at_ms, now_ms));
             return;
         }
@@ -68,6 +65,8 @@ mod tests {
     fn a_switch_that_is_ahead_moves_it_and_a_single_wrong_time_does_not() {
         assert_eq!(at(&[(5_000, 1_000), (5_200, 1_000), (5_205, 1_000)], 1_000), Some(5_200));
         assert_eq!(at(&[(990, 1_000), (7_000, 1_000), (995, 1_001)], 1_002), Some(996));
+        assert_eq!(at(&[(7_000, 1_000)], 1_001), None, "nor does the first time of all");
+        assert_eq!(at(&[(7_000, 1_000), (995, 1_001)], 1_002), Some(996));
         assert_eq!(at(&[(5_000, 1_000), (90_000, 1_000), (6_000, 1_000), (6_001, 1_000)], 1_000), Some(6_000));
     }
 }

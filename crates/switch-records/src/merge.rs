@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use cdr::{CallRecord, Reason, RecordError};
 
 use crate::Leg;
-use crate::limits::{MAX_GIVEN_LINKS, MAX_LINKS_OF_LEG, MAX_OPEN_CALLS, MAX_OPEN_LEGS};
+use crate::limits::{MAX_GIVEN_LINKS, MAX_LEGS_OF_CALL, MAX_LINKS_OF_LEG, MAX_OPEN_CALLS, MAX_OPEN_LEGS};
 use crate::open_call::OpenCall;
 
 /// What the merged call takes from which leg.
@@ -52,8 +52,9 @@ pub enum Merged<T> {
 /// leg says, or what [`LegMerger::advance_to`] is told. An end that is further ahead than a call waits is believed once
 /// another leg bears it out: a single leg with a wrong clock would otherwise close every call.
 ///
-/// What comes of legs does not depend on their order, as long as those of a call are within that wait of each other. A
-/// leg without links is a call at once.
+/// What comes of legs does not depend on their order, as long as those of a call are within that wait of each other: a leg
+/// that ended long before those that were read waits from then on, as in files that are not in order of time. A leg without
+/// links is a call at once.
 pub struct LegMerger<T> {
     rule: MergeRule,
     linger_ms: i64,
@@ -65,7 +66,7 @@ pub struct LegMerger<T> {
     open_legs: usize,
     /// Which open call a link leads to.
     linked: HashMap<u64, u64>,
-    /// Open calls by their last end.
+    /// Open calls by what they wait from.
     by_end: BTreeSet<(i64, u64)>,
     /// Links of calls that were given.
     given: HashSet<u64>,
@@ -152,6 +153,8 @@ impl<T> LegMerger<T> {
                 call.absorb(other);
             }
         }
+        // In files that are not in order of time, legs come that ended long before: they wait like any other.
+        call.waits_from_ms = call.waits_from_ms.max(call.last_end_ms).max(self.now_ms);
         if is_late {
             // Part of it was given: what is left of it would count once more.
             let rule = "is a leg that came after its call was given: wants the legs of a call read together, or a longer wait";
@@ -161,9 +164,14 @@ impl<T> LegMerger<T> {
         }
         self.next_number = self.next_number.max(number + 1);
         self.open_legs += call.legs();
-        self.by_end.insert((call.last_end_ms, number));
+        let is_full = call.legs() >= MAX_LEGS_OF_CALL;
+        self.by_end.insert((call.waits_from_ms, number));
         self.linked.extend(call.links.iter().map(|link| (*link, number)));
         self.open.insert(number, call);
+        if is_full {
+            self.closed_early += 1;
+            self.close(number);
+        }
         while self.open.len() > MAX_OPEN_CALLS || self.open_legs > MAX_OPEN_LEGS {
             let Some((_, oldest)) = self.by_end.pop_first() else { break };
             self.closed_early += 1;
@@ -188,9 +196,9 @@ impl<T> LegMerger<T> {
     }
 
     fn close_until(&mut self, now_ms: i64) {
-        while let Some((last_end, number)) = self.by_end.first().copied()
-            && now_ms.saturating_sub(last_end) >= self.linger_ms
-            && now_ms > last_end
+        while let Some((waits_from_ms, number)) = self.by_end.first().copied()
+            && now_ms.saturating_sub(waits_from_ms) >= self.linger_ms
+            && now_ms > waits_from_ms
         {
             self.by_end.pop_first();
             self.close(number);
@@ -207,7 +215,7 @@ impl<T> LegMerger<T> {
 
     fn remove(&mut self, number: u64) -> Option<OpenCall<T>> {
         let call = self.open.remove(&number)?;
-        self.by_end.remove(&(call.last_end_ms, number));
+        self.by_end.remove(&(call.waits_from_ms, number));
         self.open_legs -= call.legs();
         for link in &call.links {
             self.linked.remove(link);

@@ -15,6 +15,8 @@ pub(crate) struct OpenCall<T> {
     pub links: Vec<u64>,
     /// When the last leg ended, in milliseconds since 1970 UTC.
     pub last_end_ms: i64,
+    /// What it waits for more legs from: that end, or how late it was when its last leg came, if that is later.
+    pub waits_from_ms: i64,
     first_answer_ms: Option<i64>,
     last: LastLeg,
     cost: Cost,
@@ -54,6 +56,7 @@ impl<T> OpenCall<T> {
             others: Vec::new(),
             links,
             last_end_ms: call.ended_at_ms,
+            waits_from_ms: call.ended_at_ms,
             first_answer_ms: call.answered_at_ms,
             last: LastLeg {
                 ended_at_ms: call.ended_at_ms,
@@ -79,6 +82,7 @@ impl<T> OpenCall<T> {
             }
         }
         self.last_end_ms = self.last_end_ms.max(other.last_end_ms);
+        self.waits_from_ms = self.waits_from_ms.max(other.waits_from_ms);
         self.first_answer_ms = match (self.first_answer_ms, other.first_answer_ms) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
             (ours, theirs) => ours.or(theirs),

@@ -49,8 +49,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The calls of a webhook: one, or none if it tells of no call that is over, or of a leg that is not the caller's. The
-/// caller's leg has its own webhook, and one call counts once.
+/// The calls of a webhook: one, or none if it tells of no call that is over, or of a leg that was made for another one. That
+/// one has its own webhook, and one call counts once.
 pub(crate) type Told = Vec<Result<Parsed, RecordError>>;
 
 impl Webhooks {
@@ -94,7 +94,8 @@ impl Webhooks {
         let leg = Site::new(plan, &self.site, "UTC").map_err(|_| wrong_site).and_then(|site| read(&site));
         let parsed = |leg: Leg| Parsed { record: leg.call, unknown_fields: 0, traceparent: None };
         match leg {
-            Ok(Some(leg)) if leg.role == Role::Originating => vec![Ok(parsed(leg))],
+            // A leg that names no other was made for nobody: a call that the switch itself began.
+            Ok(Some(leg)) if leg.role == Role::Originating || leg.links.len() == 1 => vec![Ok(parsed(leg))],
             Ok(_) => Vec::new(),
             Err(error) => vec![Err(error)],
         }

@@ -167,13 +167,23 @@ async fn records_of_freeswitch_are_calls_as_json_and_as_a_form() {
 }
 
 #[tokio::test]
+async fn a_call_that_the_switch_began_itself_is_a_call() {
+    let (local, ingest) = stream(Some(webhooks())).await;
+    let (status, answer) = ask(&ingest, &freeswitch("application/json", CREDENTIALS, &record("outbound"))).await;
+    assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
+    assert_eq!(on_stream(&local).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_leg_that_is_not_the_callers_is_passed_over_and_who_has_no_credentials_is_turned_away() {
     let (local, ingest) = stream(Some(webhooks())).await;
     for credentials in ["", "Basic", "Basic c3dpdGNoOm5v", "Bearer c3dpdGNoOm5vdC1hLXBhc3N3b3Jk"] {
         let request = freeswitch("application/json", credentials, &record("inbound"));
         assert_eq!(ask(&ingest, &request).await.0, 403, "{credentials}");
     }
-    let (status, answer) = ask(&ingest, &freeswitch("application/json", CREDENTIALS, &record("outbound"))).await;
+    let mut made: Value = serde_json::from_str(&record("outbound")).unwrap();
+    made["variables"]["originator"] = json!("00000000-0000-4000-8000-000000000002");
+    let (status, answer) = ask(&ingest, &freeswitch("application/json", CREDENTIALS, &made.to_string())).await;
     assert_eq!((status, &answer["results"]), (202, &json!([])));
     let (status, answer) = ask(&ingest, &freeswitch("application/json", CREDENTIALS, "{\"variables\": {}}")).await;
     assert_eq!((status, &answer["refused"]), (400, &json!(1)));
