@@ -51,7 +51,8 @@ impl Following<'_> {
         let Self { files, plan, options, region, stream, interval, linger, state, mut refused } = self;
         let files: Vec<PathBuf> = files.iter().map(std::path::absolute).collect::<Result<_, _>>().or_user()?;
         let mut seen = HashSet::new();
-        if let Some(twice) = files.iter().find(|file| !seen.insert(file.canonicalize().unwrap_or(file.to_path_buf())))
+        if let Some(twice) =
+            files.iter().find(|file| !seen.insert(file.canonicalize().unwrap_or_else(|_| PathBuf::clone(file))))
         {
             return Err(Failure::user(anyhow!("{} is given twice: a file is followed once", twice.display())));
         }

@@ -4,6 +4,7 @@ mod schedule;
 mod shift;
 mod speed;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -143,7 +144,8 @@ fn disturbed(shift_ms: i64, schedule: &Schedule) -> String {
         ("held", schedule.overtaken, "overtaken by later ones"),
     ];
     for (name, count, what) in counts.into_iter().filter(|(_, count, _)| *count > 0) {
-        lines.push_str(&format!("  {name:<8} {} records {what}\n", HumanCount(count)));
+        // Writing to a string does not fail.
+        let _ = writeln!(lines, "  {name:<8} {} records {what}", HumanCount(count));
     }
     lines
 }

@@ -164,7 +164,7 @@ impl Pseudonyms {
         format_smolstr!("{:032x}", self.keyed.bits(purpose, &[text.as_bytes()]))
     }
 
-    /// An address of 2001:db8::/32, which RFC 3849 keeps for documentation: no machine has it.
+    /// An address of `2001:db8::/32`, which RFC 3849 keeps for documentation: no machine has it.
     fn address(&self, text: &str) -> SmolStr {
         let bits = self.keyed.bits(Purpose::CallerIp, &[text.as_bytes()]);
         Ipv6Addr::from_bits(0x2001_0DB8 << 96 | bits >> 32).to_smolstr()

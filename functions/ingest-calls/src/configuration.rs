@@ -45,7 +45,7 @@ impl Configuration {
             stream_name: variable("STREAM_NAME").ok_or(wrong("STREAM_NAME", "must name the Kinesis stream"))?,
             features_file: variable("FEATURES_FILE"),
             lateness: Lateness { allowed_ms: hours * HOUR_MS },
-            webhooks: webhooks(&variable)?,
+            webhooks: webhooks(variable)?,
             stack: variable("STACK"),
         })
     }
