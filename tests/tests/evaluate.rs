@@ -32,7 +32,7 @@ fn seeds_give_a_table_a_plot_and_every_figure_always_alike() {
     let folder = folder.path();
     let text = done(folder, &format!("{SMALL} --svg plot.svg --csv rules.csv"));
     for words in
-        ["Thresholds chosen on  seed 1 (", "Figures from          seed 2 (", "\nwangiri, callers: 4 numbers of 2"]
+        ["Thresholds chosen on  seed 1 (", "Figures from          seed 2 (", "\nwangiri, callers: 6 numbers of 2"]
     {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }
