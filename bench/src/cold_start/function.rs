@@ -84,11 +84,10 @@ impl Function {
 
     /// The variables that its configuration is made of; `run` tells one start from another.
     pub fn variables(
-        &self,
         endpoints: &Endpoints,
         quarantine: &Path,
         run: usize,
-    ) -> anyhow::Result<Vec<(&str, String)>> {
+    ) -> anyhow::Result<Vec<(&'static str, String)>> {
         let url = |url: &Option<String>| url.clone().context("an endpoint is missing");
         Ok(vec![
             ("AWS_REGION", local_aws::REGION.to_owned()),

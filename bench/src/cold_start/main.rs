@@ -107,7 +107,7 @@ async fn once(function: &Function, endpoints: &Endpoints, run: usize) -> anyhow:
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
-        .envs(function.variables(endpoints, quarantine.path(), run)?)
+        .envs(Function::variables(endpoints, quarantine.path(), run)?)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -92,7 +92,7 @@ fn nothing_of_a_call_names_its_people_any_more() {
         let json = hidden.to_json();
         let numbers = Party::ALL.map(|party| party.number(call).as_str());
         let texts = [&call.imei, &call.cell_id, &call.trunk, &call.caller_ip].into_iter().flatten();
-        let texts = texts.map(|text| text.as_str()).chain([call.call_id.as_str()]);
+        let texts = texts.map(smol_str::SmolStr::as_str).chain([call.call_id.as_str()]);
         for text in texts {
             assert!(!json.contains(text), "a text of {} bytes is in the record", text.len());
             hidden_texts += 1;
