@@ -13,7 +13,7 @@ use crate::local_time::{self, Hint};
 use crate::twilio::{Resource, leg, with_zone};
 use crate::{CannotRead, Leg, LegReader, Legs, Site};
 
-/// Reads rows behind a header; what is made of them, [`crate::twilio`] says. Times that name no zone, such as
+/// Reads rows behind a header; what is made of them, `twilio.rs` says. Times that name no zone, such as
 /// `2026-12-01 10:00:05`, are read in the zone of the site.
 pub struct TwilioCsvReader<'p> {
     site: Site<'p>,

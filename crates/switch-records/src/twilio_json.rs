@@ -7,7 +7,7 @@ use crate::json_text::JsonText;
 use crate::twilio::{Resource, leg, moment};
 use crate::{CannotRead, Leg, LegReader, Legs, Site};
 
-/// Reads Call resources; what is made of them, [`crate::twilio`] says. A page of the REST API (`{"calls": [...]}`) is
+/// Reads Call resources; what is made of them, `twilio.rs` says. A page of the REST API (`{"calls": [...]}`) is
 /// refused: `jq -c '.calls[]'` makes objects of it.
 pub struct TwilioJsonReader<'p> {
     site: Site<'p>,
