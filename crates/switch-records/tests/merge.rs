@@ -174,6 +174,35 @@ fn a_leg_that_comes_too_late_never_counts() {
 }
 
 #[test]
+fn legs_that_ended_days_before_others_were_read_still_wait_for_each_other() {
+    let day_ms = 24 * 60 * MINUTE_MS;
+    let of = |id: &str, link: &str, number: u64, start_ms: i64| {
+        leg(id, &[link], Role::Numbered(number), start_ms, MINUTE_MS, Outcome::NoAnswer)
+    };
+    // The newest file first, as a shell lists Master.csv and Master.csv.1.
+    let legs = [
+        of("new", "n", 1, 2 * day_ms),
+        of("new-2", "n", 2, 2 * day_ms),
+        of("old-2", "o", 2, 0),
+        of("other", "x", 1, MINUTE_MS),
+        of("old", "o", 1, 0),
+    ];
+    let merged = merge(MergeRule::Span, &legs);
+    assert!(late(&merged).is_empty(), "{merged:?}");
+    assert_eq!(BTreeMap::from_iter(calls(&merged)), BTreeMap::from([("new", 2), ("old", 2), ("other", 1)]));
+}
+
+#[test]
+fn a_call_has_no_more_legs_than_are_kept_of_one() {
+    let legs: Vec<_> = (0..1_100)
+        .map(|n| leg(&format!("{n}"), &["l"], Role::Numbered(n), 0, MINUTE_MS, Outcome::NoAnswer))
+        .collect();
+    let merged = merge(MergeRule::Span, &legs);
+    assert_eq!(calls(&merged), [("0", 1_024)]);
+    assert_eq!(late(&merged), (1_024..1_100).collect::<Vec<_>>());
+}
+
+#[test]
 fn one_wrong_clock_closes_no_call() {
     let year_ms = 365 * 24 * 60 * MINUTE_MS;
     let mut merger = LegMerger::new(MergeRule::Span, LINGER_MS);
