@@ -14,7 +14,8 @@ pub(crate) fn columns(text: &str) -> Vec<String> {
 /// What stands before the first value and behind the last one of a template, such as `INSERT INTO cdr VALUES (` and
 /// `);`; nothing in a list of names.
 pub(crate) fn surroundings(text: &str) -> (&str, &str) {
-    let (Some(first), Some(last)) = (text.find("${"), text.rfind('}')) else { return ("", "") };
+    let Some(first) = text.find("${") else { return ("", "") };
+    let Some(last) = text[first..].rfind('}').map(|at| first + at) else { return ("", "") };
     let start = if text[..first].ends_with(['"', '\'']) { first - 1 } else { first };
     let end = if text[last + 1..].starts_with(['"', '\'']) { last + 2 } else { last + 1 };
     // A value that is no variable may come first, and is a column then.
